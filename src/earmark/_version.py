@@ -1,0 +1,3 @@
+"""The version of earmark."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Audio: files, chunks, time-frequency front ends."""

@@ -1,0 +1,74 @@
+"""Names for things that can be built: `register` a factory, `build` by name."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Generic, TypeVar
+
+from earmark.errors import UnknownNameError, UsageError
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """A table from name to factory.
+
+    Parameters
+    ----------
+    kind : what the names stand for, used in messages, such as "architecture"
+
+    Examples
+    --------
+    >>> shapes = Registry[str]("shape")
+    >>> @shapes.register("line")
+    ... def line(*, length: int = 3) -> str:
+    ...     return "-" * length
+    >>> shapes.build("line", length=5)
+    '-----'
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._factories: dict[str, Callable[..., T]] = {}
+
+    def register(self, name: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
+        """Register the decorated factory under `name`; a second factory of one name is an error."""
+
+        def add(factory: Callable[..., T]) -> Callable[..., T]:
+            if name in self._factories:
+                raise UsageError(f"{self.kind} {name!r} is registered already")
+            self._factories[name] = factory
+            return factory
+
+        return add
+
+    def __getitem__(self, name: str) -> Callable[..., T]:
+        if name not in self._factories:
+            raise UnknownNameError(self.kind, name, self._factories)
+        return self._factories[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._factories
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._factories))
+
+    def __len__(self) -> int:
+        return len(self._factories)
+
+    def build(self, name: str, /, **options: object) -> T:
+        """Call the factory of `name` with `options`; an option that it does not take is an error with its name."""
+        factory = self[name]
+        check_options(f"{self.kind} {name!r}", factory, options)
+        return factory(**options)
+
+
+def check_options(what: str, factory: Callable[..., object], options: Mapping[str, object]) -> None:
+    """Raise `UsageError` if `options` holds a name that is no parameter of `factory`."""
+    import inspect
+    from difflib import get_close_matches
+
+    known = [name for name in inspect.signature(factory).parameters if name != "self"]
+    for option in options:
+        if option not in known:
+            close = get_close_matches(option, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"it takes: {', '.join(known)}"
+            raise UsageError(f"{what} takes no option {option!r}", hint=hint)
