@@ -1,0 +1,164 @@
+"""Filter banks and bases of time-frequency front ends, as numpy arrays.
+
+Front ends (`earmark.audio.frontends`) and the runtime take their constants from here, so that both compute the same.
+
+References
+----------
+Slaney, M. "Auditory Toolbox, version 2", Interval Research 1998-010 (the "slaney" mel scale).
+Young, S. et al. "The HTK Book", 2006, section 5.4 (the "htk" mel scale).
+"""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.errors import UsageError
+
+MelScale = Literal["slaney", "htk"]
+
+# Slaney's scale: linear below 1 kHz (15 mel there), then 27 logarithmic steps for a factor of 6.4.
+_SLANEY_HZ_PER_MEL = 200.0 / 3
+_SLANEY_BREAK_HZ = 1000.0
+_SLANEY_BREAK_MEL = _SLANEY_BREAK_HZ / _SLANEY_HZ_PER_MEL
+_SLANEY_LOG_STEP = np.log(6.4) / 27.0
+
+
+def hz_to_mel(frequency: NDArray[np.float64], scale: MelScale = "slaney") -> NDArray[np.float64]:
+    """Convert frequencies to mel.
+
+    Parameters
+    ----------
+    frequency : any shape, Hz
+    scale : "slaney" or "htk"
+
+    Returns
+    -------
+    same shape, mel
+
+    Examples
+    --------
+    >>> hz_to_mel(np.array([0.0, 1000.0, 6400.0])).tolist()
+    [0.0, 15.0, 42.0]
+    """
+    if scale == "htk":
+        return np.asarray(2595.0 * np.log10(1.0 + frequency / 700.0))
+    linear = frequency / _SLANEY_HZ_PER_MEL
+    logarithmic = _SLANEY_BREAK_MEL + np.log(np.maximum(frequency, 1e-10) / _SLANEY_BREAK_HZ) / _SLANEY_LOG_STEP
+    return np.where(frequency >= _SLANEY_BREAK_HZ, logarithmic, linear)
+
+
+def mel_to_hz(mel: NDArray[np.float64], scale: MelScale = "slaney") -> NDArray[np.float64]:
+    """Convert mel to frequencies in Hz, the inverse of `hz_to_mel`.
+
+    Parameters
+    ----------
+    mel : any shape
+    scale : "slaney" or "htk"
+
+    Returns
+    -------
+    same shape, Hz
+    """
+    if scale == "htk":
+        return np.asarray(700.0 * (10.0 ** (mel / 2595.0) - 1.0))
+    linear = mel * _SLANEY_HZ_PER_MEL
+    logarithmic = _SLANEY_BREAK_HZ * np.exp(_SLANEY_LOG_STEP * (mel - _SLANEY_BREAK_MEL))
+    return np.where(mel >= _SLANEY_BREAK_MEL, logarithmic, linear)
+
+
+def mel_filter_bank(
+    sample_rate: int,
+    *,
+    n_fft: int,
+    n_mels: int,
+    f_min: float = 0.0,
+    f_max: float | None = None,
+    scale: MelScale = "slaney",
+    norm: Literal["slaney"] | None = "slaney",
+) -> NDArray[np.float32]:
+    """Build triangular filters, equally spaced on a mel scale.
+
+    Parameters
+    ----------
+    sample_rate : Hz
+    n_fft : samples
+    f_min, f_max : Hz; `f_max` is half the sample rate unless given
+    scale : "slaney" or "htk"
+    norm : "slaney" gives every filter the area 1 (in Hz), None the height 1
+
+    Returns
+    -------
+    shape (n_mels, 1 + n_fft // 2)
+
+    Raises
+    ------
+    UsageError
+        If the frequencies are not 0 <= f_min < f_max <= sample_rate / 2.
+    """
+    top = sample_rate / 2 if f_max is None else f_max
+    if not 0 <= f_min < top <= sample_rate / 2:
+        raise UsageError(f"f_min={f_min} and f_max={top} Hz must lie in order between 0 and {sample_rate / 2} Hz")
+    ends = hz_to_mel(np.array([f_min, top], dtype=np.float64), scale)
+    corners = mel_to_hz(np.linspace(ends[0], ends[1], n_mels + 2), scale)  # (n_mels + 2,)
+    bins = np.linspace(0.0, sample_rate / 2, 1 + n_fft // 2)  # (F,)
+    slopes = corners[:, None] - bins[None, :]
+    widths = np.diff(corners)
+    rising = -slopes[:-2] / widths[:-1, None]
+    falling = slopes[2:] / widths[1:, None]
+    bank = np.maximum(0.0, np.minimum(rising, falling))  # (n_mels, F)
+    if norm == "slaney":
+        bank *= (2.0 / (corners[2:] - corners[:-2]))[:, None]
+    return bank.astype(np.float32)
+
+
+def hann_window(length: int) -> NDArray[np.float64]:
+    """Return the periodic Hann window.
+
+    Parameters
+    ----------
+    length : samples
+
+    Returns
+    -------
+    shape (length,)
+    """
+    return np.asarray(0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length))
+
+
+def windowed_dft_basis(n_fft: int) -> NDArray[np.float32]:
+    """Return the Hann-windowed Fourier basis: first the cosines, then the sines.
+
+    A frame times this basis is its short-time spectrum: the real parts, then the imaginary ones.
+
+    Parameters
+    ----------
+    n_fft : samples
+
+    Returns
+    -------
+    shape (2 * (1 + n_fft // 2), n_fft)
+    """
+    window = hann_window(n_fft)
+    # The angle is reduced modulo one turn in integers, so that large products lose no precision.
+    turns = np.outer(np.arange(1 + n_fft // 2), np.arange(n_fft)) % n_fft
+    angles = 2.0 * np.pi * turns / n_fft
+    return np.concatenate([np.cos(angles) * window, -np.sin(angles) * window]).astype(np.float32)
+
+
+def dct_basis(n_coefficients: int, n_inputs: int) -> NDArray[np.float32]:
+    """Return the orthonormal DCT-II basis.
+
+    Parameters
+    ----------
+    n_coefficients : rows, the number of cepstral coefficients
+    n_inputs : columns, the number of mel bands
+
+    Returns
+    -------
+    shape (n_coefficients, n_inputs)
+    """
+    order = np.arange(n_coefficients)[:, None]
+    basis = np.cos(np.pi * order * (np.arange(n_inputs)[None, :] + 0.5) / n_inputs) * np.sqrt(2.0 / n_inputs)
+    basis[0] /= np.sqrt(2.0)
+    return np.asarray(basis, dtype=np.float32)
