@@ -175,7 +175,7 @@ def time_stage(stage: Any, *, repeats: int, seconds: float = 2.0) -> float:
 
     batch = np.random.default_rng(0).normal(0, stage.scale, stage.shape).astype(np.float32)
     stage.run(batch)
-    rates = []
+    rates: list[float] = []
     for _ in range(repeats):
         started, runs = time.perf_counter(), 0
         while time.perf_counter() - started < seconds:
