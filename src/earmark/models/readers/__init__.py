@@ -126,7 +126,10 @@ def _bundle_folders(path: Path) -> list[str]:
 def _read_only_bundle(path: Path, folders: list[str]) -> dict[str, Array]:
     """Read the checkpoint of an archive that holds only one."""
     if len(folders) > 1:
-        raise AssetError(f"it holds {len(folders)} TensorFlow checkpoints: {_listed(folders)}", hint="choose one")
+        raise AssetError(
+            f"it holds {len(folders)} TensorFlow checkpoints: {_listed(folders)}",
+            hint="choose one: read_wheel_bundle(path, folder)",
+        )
     return _read_member(path, folders[0])
 
 
