@@ -1,5 +1,6 @@
 """Two decoders behind one face: libsndfile, and PyAV for what that cannot open. `earmark.audio.io` is the way in."""
 
+import contextlib
 import io
 import re
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ Samples = NDArray[np.float32]
 
 NO_AUDIO = "holds no audio"
 SALVAGE_FRAMES = 1152
+END_BYTES = 1 << 14  # an error this close to the file's end is taken for the end
 # Containers that state how long they are; the others are estimated from bit rates, or not at all.
 ANNOUNCING = {"mov", "matroska", "asf", "avi", "flac", "ape", "wv", "tta", "caf", "tak", "wav", "aiff", "au"}
 PREROLL_SECONDS = 1.0
@@ -126,6 +128,8 @@ def _is_text(head: bytes) -> bool:
 
 def _plain(reason: str) -> str:
     """Reduce libsndfile's message to its content."""
+    if "nspecified" in reason or "psf_f" in reason:
+        return "the data cannot be decoded"
     return re.sub(r"^(Internal e|E)rror( in \w+ file)?\s*[:.]\s*", "", reason).strip().rstrip(".")
 
 
@@ -140,9 +144,12 @@ class SndfileDecoder:
 
     tolerance = 0.1
 
-    def __init__(self, file: Any, counted: bool) -> None:
-        self._file = file
-        ended = not _is_ogg(file) or _has_end_page(file)
+    def __init__(self, file: BinaryIO | mpeg.Splice, counted: bool) -> None:
+        # mpg123 reads in small steps: a buffer keeps them out of Python.
+        self._file: Any = io.BufferedReader(file, 1 << 16) if isinstance(file, mpeg.Splice) else file
+        self._size = file.size if isinstance(file, mpeg.Splice) else file.seek(0, io.SEEK_END)
+        self._whole = file.file if isinstance(file, mpeg.Splice) else file
+        ended = not _is_ogg(self._file) or _has_end_page(self._file)
         self._sound = self._open()  # from here on nobody else may move in the file
         self.sample_rate: int = self._sound.samplerate
         self.n_channels: int = self._sound.channels
@@ -178,9 +185,13 @@ class SndfileDecoder:
             try:
                 block = self._sound.read(out=buffer)
             except soundfile.LibsndfileError as error:
-                cut = isinstance(self._file, mpeg.Splice) and self._file.exhausted
-                self.trouble = "the last frame is cut" if cut else _plain(error.error_string)
-                yield from self._salvage(position, n_block)
+                at_end = self._file.tell() >= self._size - END_BYTES
+                self.trouble = "the last frame is cut" if at_end else _plain(error.error_string)
+                for block in self._salvage(position, n_block):
+                    position += len(block)
+                    yield block
+                if not at_end:
+                    yield from self._go_on(position, n_block)
                 return
             if not len(block):
                 return
@@ -210,6 +221,23 @@ class SndfileDecoder:
                 yield block
         except soundfile.LibsndfileError:
             return
+
+    def _go_on(self, position: int, n_block: int) -> Iterator[Samples]:
+        """Read what lies behind a damaged piece at `position`, with PyAV if there is one: libsndfile stops there."""
+        try:
+            self._whole.seek(0)
+            other = AvDecoder(self._whole, "")
+        except (InputError, MissingExtraError):
+            return
+        with contextlib.closing(other):
+            if (other.sample_rate, other.n_channels) != (self.sample_rate, self.n_channels):
+                return
+            blocks = other.blocks(position, n_block, seek=False)
+            block = next(blocks, None)
+            if block is not None:
+                self.trouble = f"a damaged piece at {position / self.sample_rate:.1f} s was left out"
+                yield block
+                yield from blocks
 
     def close(self) -> None:
         """Release the decoder, not the file under it."""
@@ -314,11 +342,11 @@ class AvDecoder:
                 return
             yield from frames
 
-    def blocks(self, start: int, n_block: int) -> Iterator[Samples]:
-        """Yield the sample frames from `start` on; see `Decoder`."""
+    def blocks(self, start: int, n_block: int, *, seek: bool = True) -> Iterator[Samples]:
+        """Yield the sample frames from `start` on, counted if not `seek`, else by time stamps; see `Decoder`."""
         parts: list[Samples] = []
         n_held = 0
-        for part in self._parts(start):
+        for part in self._parts(start, seek):
             parts.append(part)
             n_held += part.shape[1]
             if n_held >= n_block:
@@ -327,12 +355,12 @@ class AvDecoder:
         if parts:
             yield np.concatenate(parts, axis=1).T
 
-    def _parts(self, start: int) -> Iterator[Samples]:
+    def _parts(self, start: int, seek: bool) -> Iterator[Samples]:
         """Yield what single frames hold from `start` on, shapes (n_channels, n)."""
         rate = self.sample_rate
         origin = self._first.pts
         resampler = self._av.AudioResampler(format="fltp", layout=self._first.layout, rate=rate)
-        sought = start > 2 * PREROLL_SECONDS * rate and origin is not None and self._seek(start)
+        sought = seek and start > 2 * PREROLL_SECONDS * rate and origin is not None and self._seek(start)
         position: int | None = None if sought else 0
         frames = self._frames if sought else self._rewound()
         for frame in frames:

@@ -224,7 +224,7 @@ class AudioReader:
     def _resampled(self) -> Iterator[Samples]:
         if self.sample_rate == self.info.sample_rate:
             for block in self._mixed():
-                yield block if self._mono else np.ascontiguousarray(block.T)
+                yield block if self._mono else np.array(block.T, order="C")
             return
         stream = soxr.ResampleStream(
             self.info.sample_rate, self.sample_rate, self.n_channels, dtype="float32", quality="HQ"

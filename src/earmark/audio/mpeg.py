@@ -150,14 +150,19 @@ class Splice(io.RawIOBase):
     head : what comes first
     stretch : the view claims to be this many times as long as it is; reading ends where the file does, except that
         the last 128 bytes of the claimed length, where mpg123 looks for a tag, read as zeros
+
+    Attributes
+    ----------
+    file : the file under the view
+    size : of the view as it is, bytes
     """
 
     def __init__(self, file: BinaryIO, begin: int, end: int, *, head: bytes = b"", stretch: int = 1) -> None:
-        self._file = file
+        self.file = file
         self._begin = begin
         self._head = head
-        self._size = len(head) + max(end - begin, 0)
-        self._claimed = self._size if stretch == 1 else stretch * self._size + 256
+        self.size = len(head) + max(end - begin, 0)
+        self._claimed = self.size if stretch == 1 else stretch * self.size + 256
         self._position = 0
 
     def readable(self) -> bool:
@@ -174,26 +179,21 @@ class Splice(io.RawIOBase):
         self._position = max(origin + offset, 0)
         return self._position
 
-    @property
-    def exhausted(self) -> bool:
-        """Whether everything was read."""
-        return self._position >= self._size
-
     def tell(self) -> int:
         """Return the position in the view, bytes."""
         return self._position
 
     def read(self, size: int = -1, /) -> bytes:
         """Read up to `size` bytes."""
-        left = max(self._size - self._position, 0)
+        left = max(self.size - self._position, 0)
         if not left and self._claimed - 128 <= self._position < self._claimed:
             data = bytes(min(self._claimed - self._position, size))
         else:
             size = left if size < 0 else min(size, left)
             data = self._head[self._position : self._position + size]
             if len(data) < size:
-                self._file.seek(self._begin + self._position + len(data) - len(self._head))
-                data += self._file.read(size - len(data))
+                self.file.seek(self._begin + self._position + len(data) - len(self._head))
+                data += self.file.read(size - len(data))
         self._position += len(data)
         return data
 
