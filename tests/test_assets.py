@@ -612,7 +612,7 @@ def test_pip_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     texts = {
         "etc/pip/pip.conf": "[global]\nindex-url = https://machine/simple\ncert = /machine.pem\n",
         ".config/pip/pip.conf": "[global]\nindex_url = https://user/simple\nextra-index-url =\n  https://a/\n  https://b/\n",
-        "venv/pip.conf": "[global]\ntrusted-host = Intern:80\n[download]\nproxy = http://proxy:1\n[install]\ncert = /no\n",
+        "venv/pip.conf": "[global]\ntrusted-host = Intern:80\n[download]\nproxy = http://proxy:1\n",
         "own.conf": "[global]\nindex-url = https://own/simple\n",
     }
     for name, text in texts.items():
