@@ -1,14 +1,14 @@
 """The exceptions of earmark. Every error has a message and, where there is one, a hint: the next action.
 
-    EarmarkError
-    ├── InputError          a value or an audio file that cannot be used
-    ├── UsageError          options that do not go together
-    ├── UnknownNameError    a name that no registry holds
-    ├── AssetError          a download or a stored file that is missing or damaged
-    └── MissingExtraError   an optional dependency that is not installed
+EarmarkError
+├── InputError          a value or an audio file that cannot be used
+├── UsageError          options that do not go together
+├── UnknownNameError    a name that no registry holds
+├── AssetError          a download or a stored file that is missing or damaged
+└── MissingExtraError   an optional dependency that is not installed
 
-    EarmarkWarning
-    └── AudioWarning        audio that was used, though not as it stands (truncated, padded)
+EarmarkWarning
+└── AudioWarning        audio that was used, though not as it stands (truncated, padded)
 """
 
 from collections.abc import Iterable

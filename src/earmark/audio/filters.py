@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.errors import UsageError
+from earmark.errors import UnknownNameError, UsageError
 
 MelScale = Literal["slaney", "htk"]
 
@@ -162,3 +162,35 @@ def dct_basis(n_coefficients: int, n_inputs: int) -> NDArray[np.float32]:
     basis = np.cos(np.pi * order * (np.arange(n_inputs)[None, :] + 0.5) / n_inputs) * np.sqrt(2.0 / n_inputs)
     basis[0] /= np.sqrt(2.0)
     return np.asarray(basis, dtype=np.float32)
+
+
+def frontend_constants(frontend: str) -> dict[str, NDArray[np.float32]]:
+    """Return the constants of a published front end by the names that its module gives them.
+
+    Exported graphs are stored without them; the runtime fills them in.
+
+    Parameters
+    ----------
+    frontend : "musicnn", "won" or "choi"
+
+    Returns
+    -------
+    "power.basis", shape (2 * (1 + n_fft // 2), 1, n_fft), and "power.bank", shape (n_mels, 1 + n_fft // 2)
+
+    Raises
+    ------
+    UnknownNameError
+        If the front end has no published constants.
+    """
+    if frontend not in _PUBLISHED_BANKS:
+        raise UnknownNameError("published front end", frontend, _PUBLISHED_BANKS)
+    sample_rate, scale, norm = _PUBLISHED_BANKS[frontend]
+    bank = mel_filter_bank(sample_rate, n_fft=512, n_mels=96, scale=scale, norm=norm)
+    return {"power.basis": windowed_dft_basis(512)[:, None, :], "power.bank": bank}
+
+
+_PUBLISHED_BANKS: dict[str, tuple[int, MelScale, Literal["slaney"] | None]] = {
+    "musicnn": (16000, "slaney", "slaney"),
+    "won": (16000, "htk", None),
+    "choi": (12000, "slaney", "slaney"),
+}

@@ -231,9 +231,7 @@ class Mfcc(nn.Module):
         n_mels: int = 128,
     ) -> None:
         super().__init__()
-        self.log_mel = LogMel(
-            sample_rate=sample_rate, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, range_db=80.0
-        )
+        self.log_mel = LogMel(sample_rate=sample_rate, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, range_db=80.0)
         self.register_buffer("basis", torch.from_numpy(dct_basis(n_coefficients, n_mels)), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:

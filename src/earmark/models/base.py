@@ -1,12 +1,17 @@
 """What every tagging model is: a waveform goes in, logits, an embedding and named intermediates come out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from earmark.errors import InputError, UnknownNameError
+from earmark.errors import AssetError, InputError, UnknownNameError, UsageError
+from earmark.models.card import ModelCard
+from earmark.models.weights import load_weights, read_weights, write_weights
 from earmark.registry import Registry
 
 ARCHITECTURES: Registry["TaggingModel"] = Registry("architecture")
@@ -25,8 +30,10 @@ class TaggingModel(nn.Module):
     n_features : size D of the embedding
     embedding_layer : name of the stage that is the embedding
     layer_names : names of all stages, in order; the last one is "logits"
+    card : what the weights are; None while they are untrained
     """
 
+    card: ModelCard | None = None
     frontend: nn.Module
     sample_rate: int
     chunk_samples: int
@@ -101,6 +108,33 @@ class TaggingModel(nn.Module):
         return sum(p.numel() for p in self.parameters())
 
 
+class Networks(nn.Module):
+    """Several networks on one front end, as they are deployed: waveform with context in, scores and embeddings out.
+
+    Parameters
+    ----------
+    models : networks with equal front ends; the front end of the first is used
+    """
+
+    def __init__(self, models: Sequence[TaggingModel]) -> None:
+        super().__init__()
+        self.frontend = models[0].frontend
+        self.models = nn.ModuleList(models)
+        self.window = models[0].chunk_samples + sum(models[0].context)
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
+        """(B, window) -> scores (B, K) and embedding (B, D) of each network in turn."""
+        outputs: list[Tensor] = []
+        first = self.models[0]
+        assert isinstance(first, TaggingModel)
+        spectrogram = first.represent(waveform, has_context=True)
+        for model in self.models:
+            assert isinstance(model, TaggingModel)
+            stages = dict(model.stages(spectrogram))
+            outputs += [torch.sigmoid(stages["logits"]), stages[model.embedding_layer]]
+        return tuple(outputs)
+
+
 def _four_axes(value: Tensor) -> Tensor:
     """Bring a stage to (B, C, F, T): (B, C) and (B, C, T) get axes of length one."""
     if value.ndim == 2:
@@ -133,6 +167,60 @@ def build(architecture: str, /, **options: object) -> TaggingModel:
     return ARCHITECTURES.build(architecture, **options)
 
 
-def reset_seed(seed: int) -> None:
-    """Seed every generator that initialises weights."""
-    torch.manual_seed(seed)
+def load(model: str | Path) -> TaggingModel:
+    """Load a model with its weights, in eval mode.
+
+    Parameters
+    ----------
+    model : name of a published or imported model, fetched on first use; or the path of a file that `save` wrote
+
+    Returns
+    -------
+    the model; its attribute `card` says what it is
+
+    Raises
+    ------
+    UnknownNameError, AssetError
+        If there is no such model, or its weights cannot be had.
+    """
+    return from_arrays(*(read_weights(model) if isinstance(model, Path) else load_weights(model)))
+
+
+def from_arrays(arrays: Mapping[str, NDArray[np.generic]], card: ModelCard) -> TaggingModel:
+    """Build the model of a card and fill in its weights, in eval mode.
+
+    Parameters
+    ----------
+    arrays : by the names of the model's parameters and statistics
+    card : what they are
+
+    Raises
+    ------
+    AssetError
+        If the arrays do not fit the architecture.
+    """
+    network = build(card.architecture, **dict(card.options))
+    state = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+    result = network.load_state_dict(state, strict=False)
+    missing = [name for name in result.missing_keys if not name.endswith("num_batches_tracked")]
+    if missing or result.unexpected_keys:
+        raise AssetError(
+            f"the weights of {card.name!r} do not fit {card.architecture!r}: missing {missing}, "
+            f"unexpected {result.unexpected_keys}"
+        )
+    network.card = card
+    return network.eval()
+
+
+def save(model: TaggingModel, path: Path) -> None:
+    """Write a model's weights and its card to a safetensors file, atomically.
+
+    Raises
+    ------
+    UsageError
+        If the model has no card: weights travel with one.
+    """
+    if model.card is None:
+        raise UsageError("this model has no card", hint="set model.card = ModelCard(...) first")
+    arrays = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
+    write_weights(path, arrays, model.card)

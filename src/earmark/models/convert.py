@@ -1,6 +1,7 @@
 """From the names and layouts of published checkpoints to those of earmark's models, without any framework.
 
-A published file is read into {name: array} by `earmark.models.readers`; the functions here rename and transpose. Layouts:
+A published file is read into {name: array} by `earmark.models.readers`; the functions here rename and transpose.
+The layouts:
 
 - TensorFlow 1 and Keras 2 (Pons): convolutions (time, frequency, in, out), dense layers (in, out);
 - PyTorch (Won): as here, other names;
@@ -131,7 +132,7 @@ def _without_slots(arrays: Source) -> Source:
 
 def _renamed(arrays: Source, rules: Mapping[str, str]) -> Source:
     """Rename by prefix; what no rule names (constants of the front end, counters) is left out."""
-    out = {}
+    out: dict[str, NDArray[np.generic]] = {}
     for old, new in rules.items():
         found = {new + name.removeprefix(old): array for name, array in arrays.items() if name.startswith(old + ".")}
         if not found:

@@ -40,8 +40,7 @@ class Fcn(TaggingModel):
         self.input_norm = nn.BatchNorm2d(1)
         sizes = (1, *_CHANNELS)
         self.blocks = nn.ModuleList(
-            ConvBlock(n_in, n_out, pool=pool)
-            for n_in, n_out, pool in zip(sizes[:-1], sizes[1:], _POOLS, strict=True)
+            ConvBlock(n_in, n_out, pool=pool) for n_in, n_out, pool in zip(sizes[:-1], sizes[1:], _POOLS, strict=True)
         )
         self.dropout = nn.Dropout(0.5)
         self.head = nn.Linear(64, n_tags)

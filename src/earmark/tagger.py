@@ -1,0 +1,403 @@
+"""From a file to its tags: decode once, cut into chunks, run the models, merge what they say.
+
+Decoding and computing overlap: the calling thread decodes and cuts, a pool of threads (one per CPU) computes. Only a
+few batches are under way at any time, so memory does not grow with the track.
+"""
+
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.audio.chunks import Chunk, ChunkPlan, Pad, stream_chunks
+from earmark.audio.io import AudioReader, Source, open_audio
+from earmark.errors import EarmarkError, InputError, UnknownNameError, UsageError
+from earmark.models.card import ModelCard
+from earmark.models.weights import Progress, load_weights
+from earmark.runtime import Network, choose, cpu_count, group, open_network
+from earmark.track_tags import ModelTaggram, TrackTags, from_taggrams
+from earmark.vocabulary import union
+
+PRESETS: dict[str, tuple[str, ...]] = {
+    "standard": ("musicnn.pons_msd", "musicnn.pons_mtt"),
+    "full": ("musicnn.pons_msd", "musicnn.pons_mtt", "musicnn.won_jamendo"),
+}
+MIN_SECONDS = 0.5  # less than this is a click, not music
+SILENCE = 1e-4  # peak of a track that counts as silent: -80 dB, below the dither of 14 bits
+_BATCH_SAMPLES = 4 * 48000  # per batch on the CPU: what the network makes of it stays in the cache
+_GPU_BATCH_SAMPLES = 64 * 48000
+
+
+@dataclass(frozen=True)
+class TagFailure:
+    """A file that could not be tagged.
+
+    Parameters
+    ----------
+    path : the file, or the name that it was given
+    error : why
+    """
+
+    path: str
+    error: EarmarkError
+
+
+@dataclass
+class _Group:
+    """Models that share one network: how to cut for them, and how much to run at once."""
+
+    members: list[int]
+    network: Network
+    plan: ChunkPlan
+    batch: int
+
+
+@dataclass
+class _Output:
+    """What a group has given for one track so far."""
+
+    starts: list[int] = field(default_factory=list)
+    pending: list[Chunk] = field(default_factory=list)
+    futures: deque["Future[list[tuple[NDArray[np.float32], NDArray[np.float32]]]]"] = field(default_factory=deque)
+    scores: list[list[NDArray[np.float32]]] = field(default_factory=list)
+    embedding_sums: list[NDArray[np.float64]] = field(default_factory=list)
+
+    def collect(self, *, leave: int) -> None:
+        """Take finished batches in order, waiting until at most `leave` are under way."""
+        while len(self.futures) > leave:
+            for i, (scores, embedding) in enumerate(self.futures.popleft().result()):
+                if i == len(self.scores):
+                    self.scores.append([])
+                    self.embedding_sums.append(np.zeros(embedding.shape[1]))
+                self.scores[i].append(scores)
+                self.embedding_sums[i] += embedding.sum(axis=0, dtype=np.float64)
+
+
+class Tagger:
+    """Tags tracks; the models are loaded once.
+
+    Parameters
+    ----------
+    model : name of one model; its published tags are given as they are
+    preset : "standard" (musicnn on the Million Song Dataset and on MagnaTagATune) or "full" (and on MTG-Jamendo), used
+        unless `model` is given; the tags of the models are merged by category
+    engine : "auto", "onnx", "torch" or "openvino"
+    device : "auto", "cpu", or a device of PyTorch such as "cuda"
+    hop_seconds : distance between the starts of two chunks; as published (no overlap) unless given, seconds
+    raw : with a preset, keep every model's own tags instead of merging synonyms
+    pad : what fills a track shorter than one chunk: "repeat", "zeros", or "none" (an error)
+    threads : threads that compute; one per CPU unless given
+    progress : called with the bytes done and the bytes in all while weights are fetched
+
+    Raises
+    ------
+    UnknownNameError
+        If the model or the preset is not known.
+    AssetError
+        If the weights cannot be had.
+
+    Notes
+    -----
+    The embedding is the mean over chunks of each model's last layer before the tags (the card's `embedding`; for
+    musicnn the 200 units of the dense layer); a preset returns those of its models one after the other.
+
+    Examples
+    --------
+    >>> import earmark
+    >>> with earmark.Tagger(model="musicnn.pons_mtt") as tagger:  # doctest: +SKIP
+    ...     result = tagger.tag("song.mp3")
+    """
+
+    def __init__(
+        self,
+        model: str | None = None,
+        *,
+        preset: str = "standard",
+        engine: str = "auto",
+        device: str = "auto",
+        hop_seconds: float | None = None,
+        raw: bool = False,
+        pad: Pad = "repeat",
+        threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        if preset not in PRESETS:
+            raise UnknownNameError("preset", preset, PRESETS)
+        if hop_seconds is not None and not 0 < hop_seconds < float("inf"):
+            raise UsageError(f"hop_seconds={hop_seconds}", hint="it must be more than 0 s")
+        if threads is not None and threads < 1:
+            raise UsageError(f"threads={threads}", hint="it must be at least 1")
+        names = PRESETS[preset] if model is None else (model,)
+        self.name = preset if model is None else model
+        self.engine, self.device = choose(engine, device)
+        self.threads = (threads or cpu_count()) if self.device == "cpu" else 1
+        self.pad = pad
+        models = [load_weights(name, progress=progress) for name in names]
+        self.cards: tuple[ModelCard, ...] = tuple(card for _, card in models)
+        self.sample_rate = self.cards[0].sample_rate
+        vocabularies = [card.get_vocabulary() for card in self.cards]
+        self.vocabulary = union(vocabularies, merge_synonyms=model is None and not raw)
+        self._base_rates = [
+            vocabulary.base_rates(card.n_train) if card.n_train and vocabulary.counts else None
+            for vocabulary, card in zip(vocabularies, self.cards, strict=True)
+        ]
+        self._groups = []
+        for members in group(self.cards, engine=self.engine):
+            network = open_network([models[i] for i in members], engine=self.engine, device=self.device)
+            plan = _plan(self.cards[members[0]], hop_seconds)
+            budget = _BATCH_SAMPLES if self.device == "cpu" else _GPU_BATCH_SAMPLES
+            self._groups.append(_Group(members, network, plan, max(1, budget // plan.length)))
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="earmark-compute")
+
+    def tag(self, source: Source, *, offset: float = 0.0, duration: float | None = None) -> TrackTags:
+        """Tag one track.
+
+        Parameters
+        ----------
+        source : a path, the bytes of a file, a binary file object, or "-" for stdin
+        offset : seconds to skip
+        duration : seconds to listen to at most; to the end unless given
+
+        Raises
+        ------
+        InputError
+            If the track is missing, damaged throughout, empty, silent, shorter than 0.5 s, or holds NaN.
+        """
+        with open_audio(source, sample_rate=self.sample_rate, offset=offset, duration=duration) as reader:
+            watch = _Watch(reader)
+            outputs = self._run(watch)
+            seconds = watch.n_samples / self.sample_rate
+            if watch.peak < SILENCE:
+                raise InputError(
+                    f"{reader.name}: silent: the highest peak in {seconds:.1f} s is {_decibels(watch.peak)}",
+                    hint="there is nothing to hear; check the file",
+                )
+            whole = offset == 0 and duration is None
+            end = offset + seconds
+            return from_taggrams(
+                self._parts(outputs, offset, end),
+                self.vocabulary,
+                path=reader.name,
+                duration=end if whole else max(end, reader.info.duration or 0.0),
+                model=self.name,
+                warnings=(*reader.notes, *self._padding_notes(seconds)),
+            )
+
+    def tag_many(self, sources: Iterable[Source], *, jobs: int | None = None) -> Iterator[TrackTags | TagFailure]:
+        """Tag many tracks, several at a time; one that fails stops nothing.
+
+        Parameters
+        ----------
+        sources : as `tag` takes them
+        jobs : tracks that are open at the same time; one more than `threads` unless given
+
+        Yields
+        ------
+        for every source in order, its tags or why there are none
+        """
+        if jobs is not None and jobs < 1:
+            raise UsageError(f"jobs={jobs}", hint="it must be at least 1")
+        n_jobs = jobs or self.threads + 1
+        pool = ThreadPoolExecutor(n_jobs, thread_name_prefix="earmark-decode")
+        waiting: deque[Future[TrackTags | TagFailure]] = deque()
+        try:
+            for source in sources:
+                waiting.append(pool.submit(self._tag_or_fail, source))
+                if len(waiting) > 2 * n_jobs:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def embed(self, source: Source, *, offset: float = 0.0, duration: float | None = None) -> NDArray[np.float32]:
+        """Return the embedding of one track, shape (D,); see `tag` for the parameters and errors."""
+        return self.tag(source, offset=offset, duration=duration).embedding
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _tag_or_fail(self, source: Source) -> TrackTags | TagFailure:
+        try:
+            return self.tag(source)
+        except EarmarkError as error:
+            return TagFailure(_name(source), error)
+        except OSError as error:  # the disk, the network drive
+            return TagFailure(_name(source), InputError(f"{_name(source)}: {error.strerror or error}"))
+
+    def _run(self, watch: "_Watch") -> list[_Output]:
+        """Cut, compute, collect: all groups side by side on one decode."""
+        outputs = [_Output() for _ in self._groups]
+        copies = itertools.tee(watch.blocks(), len(self._groups))
+        minimum = round(MIN_SECONDS * self.sample_rate)
+        streams = [self._chunks(i, blocks, minimum, watch) for i, blocks in enumerate(copies)]
+        for _, i, chunk in heapq.merge(*streams, key=lambda item: item[:2]):
+            outputs[i].pending.append(chunk)
+            if len(outputs[i].pending) == self._groups[i].batch:
+                self._submit(i, outputs[i])
+                outputs[i].collect(leave=2 * self.threads)
+        for i, output in enumerate(outputs):
+            if output.pending:
+                self._submit(i, output)
+        for output in outputs:
+            output.collect(leave=0)
+        return outputs
+
+    def _chunks(
+        self, i: int, blocks: Iterable[NDArray[np.float32]], minimum: int, watch: "_Watch"
+    ) -> Iterator[tuple[int, int, Chunk]]:
+        """Yield start, group and chunk; the error of a track that is too short says what was needed."""
+        plan = self._groups[i].plan
+        try:
+            for chunk in stream_chunks(blocks, plan, pad=self.pad, min_samples=minimum):
+                yield chunk.start, i, chunk
+        except InputError as error:
+            if watch.n_samples >= plan.length:
+                raise
+            seconds = watch.n_samples / self.sample_rate
+            needed = MIN_SECONDS if watch.n_samples < minimum else plan.length / self.sample_rate
+            raise InputError(
+                f"{watch.name}: {seconds:.2f} s of audio, {self.name!r} needs at least {needed:.2f} s",
+                hint="pad with --pad repeat" if watch.n_samples >= minimum else "too short to tell anything from",
+            ) from error
+
+    def _submit(self, i: int, output: _Output) -> None:
+        batch = np.stack([chunk.samples for chunk in output.pending])
+        output.starts += [chunk.start for chunk in output.pending]
+        output.pending.clear()
+        output.futures.append(self._pool.submit(self._groups[i].network.run, batch))
+
+    def _parts(self, outputs: Sequence[_Output], offset: float, end: float) -> list[ModelTaggram]:
+        """Return one taggram per model, in the order of `cards`."""
+        parts: dict[int, ModelTaggram] = {}
+        for one, output in zip(self._groups, outputs, strict=True):
+            starts = np.array(output.starts) / self.sample_rate + offset
+            times = np.stack([starts, np.minimum(starts + one.plan.length / self.sample_rate, end)], axis=1)
+            for position, scores, total in zip(one.members, output.scores, output.embedding_sums, strict=True):
+                parts[position] = ModelTaggram(
+                    model=self.cards[position].name,
+                    taggram=np.concatenate(scores),
+                    times=times,
+                    embedding=(total / len(starts)).astype(np.float32),
+                    base_rates=self._base_rates[position],
+                )
+        return [parts[i] for i in range(len(self.cards))]
+
+    def _padding_notes(self, seconds: float) -> list[str]:
+        longest = max(one.plan.length for one in self._groups) / self.sample_rate
+        if seconds >= longest:
+            return []
+        if self.pad == "zeros":
+            return [f"{seconds:.2f} s of audio, filled with zeros to {longest:.2f} s as asked for"]
+        why = "silence, which the model was not trained on, would change the scores"
+        return [f"{seconds:.2f} s of audio, repeated to fill {longest:.2f} s: {why}"]
+
+
+class _Watch:
+    """The blocks of a reader, and what is known of them once they went by."""
+
+    def __init__(self, reader: AudioReader) -> None:
+        self.name = reader.name
+        self.n_samples = 0
+        self.peak = 0.0
+        self._reader = reader
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Yield the blocks."""
+        for block in self._reader.blocks():
+            self.n_samples += block.size
+            if block.size:
+                self.peak = max(self.peak, float(block.max()), -float(block.min()))
+            yield block
+
+
+def _plan(card: ModelCard, hop_seconds: float | None) -> ChunkPlan:
+    hop = card.hop_samples
+    if hop_seconds is not None:
+        hop = max(1, round(hop_seconds * card.sample_rate / card.grid_samples)) * card.grid_samples
+    return ChunkPlan(card.chunk_samples, hop, card.context_samples)
+
+
+def _decibels(peak: float) -> str:
+    return f"{20 * np.log10(peak):.0f} dB" if peak > 0 else "0 (digital silence)"
+
+
+def _name(source: Source) -> str:
+    return source if isinstance(source, str) else str(getattr(source, "name", None) or _kind(source))
+
+
+def _kind(source: object) -> str:
+    return "bytes" if isinstance(source, bytes) else str(source)
+
+
+@lru_cache(maxsize=2)
+def _shared_tagger(
+    model: str | None, preset: str, engine: str, device: str, hop_seconds: float | None, raw: bool, pad: Pad
+) -> Tagger:
+    return Tagger(model, preset=preset, engine=engine, device=device, hop_seconds=hop_seconds, raw=raw, pad=pad)
+
+
+def tag(
+    source: Source,
+    *,
+    model: str | None = None,
+    preset: str = "standard",
+    engine: str = "auto",
+    device: str = "auto",
+    hop_seconds: float | None = None,
+    raw: bool = False,
+    pad: Pad = "repeat",
+    offset: float = 0.0,
+    duration: float | None = None,
+) -> TrackTags:
+    """Tag one track; for many, make a `Tagger`.
+
+    Parameters
+    ----------
+    source : a path, the bytes of a file, a binary file object, or "-" for stdin
+    model, preset, engine, device, hop_seconds, raw, pad : see `Tagger`
+    offset, duration : see `Tagger.tag`
+
+    Returns
+    -------
+    tags with scores, taggram and embedding
+
+    Raises
+    ------
+    InputError
+        If the track cannot be used; the message says why.
+    """
+    tagger = _shared_tagger(model, preset, engine, device, hop_seconds, raw, pad)
+    return tagger.tag(source, offset=offset, duration=duration)
+
+
+def embed(
+    source: Source,
+    *,
+    model: str | None = None,
+    preset: str = "standard",
+    engine: str = "auto",
+    device: str = "auto",
+    offset: float = 0.0,
+    duration: float | None = None,
+) -> NDArray[np.float32]:
+    """Return the embedding of one track, shape (D,); the parameters are those of `tag`."""
+    tagger = _shared_tagger(model, preset, engine, device, None, False, "repeat")
+    return tagger.embed(source, offset=offset, duration=duration)
