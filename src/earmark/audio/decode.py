@@ -128,9 +128,21 @@ def _is_text(head: bytes) -> bool:
 
 def _plain(reason: str) -> str:
     """Reduce libsndfile's message to its content."""
-    if "nspecified" in reason or "psf_f" in reason:
+    if any(word in reason for word in ("nspecified", "psf_f", "regular file")):
         return "the data cannot be decoded"
     return re.sub(r"^(Internal e|E)rror( in \w+ file)?\s*[:.]\s*", "", reason).strip().rstrip(".")
+
+
+class _Sound(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
+    """A `SoundFile` that does not seek after every read.
+
+    soundfile does so whenever a file can seek. In mp3 a seek loses the bit reservoir: the first few hundred samples
+    of each block would come out wrong in many files, and with small blocks it would take twice the time.
+    """
+
+    def seekable(self) -> bool:
+        """Deny it; `seek` works all the same."""
+        return False
 
 
 class SndfileDecoder:
@@ -155,12 +167,14 @@ class SndfileDecoder:
         self.n_channels: int = self._sound.channels
         self.container: str = self._sound.format.lower()
         self.codec: str = self._sound.subtype.lower()
+        if self.container == "mp3" and self._whole is file:  # layer I or II: an estimate
+            counted = False
         self.announced = self._announced() if counted else None
         self.trouble = None if ended else "the stream has no end mark"
 
-    def _open(self) -> soundfile.SoundFile:
+    def _open(self) -> _Sound:
         self._file.seek(0)
-        return soundfile.SoundFile(self._file)
+        return _Sound(self._file)
 
     def _announced(self) -> int | None:
         """Return the header's number of sample frames; libsndfile lowers it to what the file holds, and logs that."""
@@ -199,23 +213,27 @@ class SndfileDecoder:
             yield block
 
     def _seek(self, start: int) -> bool:
+        """Go to `start`; False if that is past the end. Lossy codecs are given a run-up, so that it is exact."""
         if self.announced is not None and start >= self._sound.frames:
             return False
+        run_up = min(round(PREROLL_SECONDS * self.sample_rate), start) if self.container in ("mp3", "ogg") else 0
         try:
-            self._sound.seek(start)
+            self._sound.seek(start - run_up)
+            skipped = self._sound.read(out=np.empty((run_up, self.n_channels), dtype=np.float32)) if run_up else ()
         except soundfile.LibsndfileError as error:
             self.trouble = _plain(error.error_string)
             return False
-        return True
+        return len(skipped) == run_up
 
     def _salvage(self, position: int, n_frames: int) -> Iterator[Samples]:
         """Read on from `position` in small steps, as far as it goes."""
         self._sound.close()
         try:
             self._sound = self._open()
-            self._sound.seek(position)
+            if position and not self._seek(position):
+                return
             for _ in range(-(-n_frames // SALVAGE_FRAMES)):
-                block = self._sound.read(SALVAGE_FRAMES, dtype="float32", always_2d=True)
+                block = self._sound.read(out=np.empty((SALVAGE_FRAMES, self.n_channels), dtype=np.float32))
                 if not len(block):
                     return
                 yield block

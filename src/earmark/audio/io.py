@@ -244,7 +244,9 @@ class AudioReader:
             if self._limit is not None:
                 block = block[: self._limit - self._n_read]
             mixed = mix_down(block) if self._mono else block
-            if not np.isfinite(mixed.sum(dtype=np.float32)):
+            with np.errstate(over="ignore", invalid="ignore"):
+                suspicious = not np.isfinite(mixed.sum())
+            if suspicious:
                 self._check_finite(block)
             self._n_read += len(block)
             yield mixed
@@ -304,7 +306,7 @@ def mix_down(block: Samples) -> Samples:
     n_channels = block.shape[1]
     if n_channels == 1:
         return block[:, 0].copy()
-    mixed: Samples = block[:, 0] + block[:, 1]
+    mixed: Samples = block[:, 0] + block[:, 1]  # a sum costs a tenth of numpy's mean over a short axis
     for channel in range(2, n_channels):
         mixed += block[:, channel]
     mixed *= np.float32(1 / n_channels)
@@ -466,11 +468,13 @@ def _open(source: Source, name: str, stack: contextlib.ExitStack) -> BinaryIO:
                 if Path(source).is_dir():
                     raise InputError(f"{name}: this is a folder")
                 file = stack.enter_context(Path(source).open("rb"))  # noqa: SIM115  (the stack closes it)
+        elif not hasattr(source, "read"):
+            raise InputError(f"a {type(source).__name__} is no audio source", hint="a path, bytes, or a binary file")
         elif not isinstance(source.read(0), bytes):
             raise InputError(f"{name}: a text file object", hint="open the file in binary mode, 'rb'")
         else:
             file = source
-        if file.seekable() and file.tell() == 0:
+        if hasattr(file, "seekable") and file.seekable() and file.tell() == 0:
             return file
         spool = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
         shutil.copyfileobj(file, spool, 1 << 20)
