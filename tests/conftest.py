@@ -1,6 +1,7 @@
 """Fixtures that every test may use. Synthetic audio is made here; real music lies in the shared folder."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "shared" in item.keywords and not SHARED.is_dir():
             item.add_marker(pytest.mark.skip(reason=f"no shared folder at {SHARED}"))
+
+
+@pytest.fixture(scope="session")
+def published_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let published weights come from the shared folder, into a cache that this run alone uses."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EARMARK_MIRROR", str(SHARED / "weights"))
+        patch.setenv("EARMARK_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")
