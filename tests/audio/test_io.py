@@ -53,7 +53,7 @@ def half(path: Path, share: float = 0.5) -> bytes:
     return data[: int(len(data) * share)]
 
 
-def bit_reservoir_free_mp3(rate=44100, *, variable=False, xing=True, id3=b"", seconds=6.0) -> bytes:
+def noise_then_silence_mp3(rate=44100, *, variable=False, xing=True, id3=b"", seconds=6.0) -> bytes:
     """An mp3 with or without its Xing header, noise first and silence then."""
     rng = np.random.default_rng(0)
     n = round(rate * seconds / 3)
@@ -156,6 +156,14 @@ def test_any_number_of_channels(n_channels):
     soundfile.write(file, samples, 16000, format="WAV", subtype="FLOAT")
     np.testing.assert_allclose(listen(file.getvalue(), block_seconds=0.1)[0], samples.mean(axis=1), atol=1e-6)
     np.testing.assert_array_equal(listen(file.getvalue(), mono=False, block_seconds=0.1)[0], samples.T)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_a_handful_of_samples(n):
+    data = wav(b"\1\1" * n, rate=48000)
+    assert read(data)[0].shape == (n,)
+    assert read(data, sample_rate=8000)[0].size <= 1
+    assert read(data, sample_rate=8000, mono=False)[0].shape[0] == 1
 
 
 def test_blocks_kept_by_the_caller_stay_as_they_are():
@@ -276,7 +284,7 @@ def test_offset_and_duration_are_exact(audio_file, name, offset, duration):
 @pytest.mark.parametrize("variable", [False, True])
 @pytest.mark.parametrize("xing", [False, True])
 def test_offset_in_mp3_is_exact_with_and_without_xing(variable, xing):
-    data = bit_reservoir_free_mp3(variable=variable, xing=xing, seconds=12)
+    data = noise_then_silence_mp3(variable=variable, xing=xing, seconds=12)
     whole, rate = read(data)
     for offset in (0.01, 1.2345, 3.9, 8.0):
         np.testing.assert_allclose(read(data, offset=offset)[0], whole[round(offset * rate) :], atol=1e-6)
@@ -303,7 +311,7 @@ def test_offset_past_the_end(audio_file, name, offset):
 def test_offset_past_the_end_of_an_mp3_without_xing():
     for variable in (False, True):
         with pytest.raises(InputError, match="offset 100 s is past the end"):
-            read(bit_reservoir_free_mp3(variable=variable, xing=False), offset=100)
+            read(noise_then_silence_mp3(variable=variable, xing=False), offset=100)
 
 
 @pytest.mark.parametrize("offset", [-1, -0.001, float("nan"), float("inf")])
@@ -351,9 +359,21 @@ def test_truncated_files_that_announce_nothing(audio_file, name):
 
 
 def test_truncated_mp3_without_xing_says_so_when_a_frame_is_cut():
-    data = bit_reservoir_free_mp3(xing=False)
+    data = noise_then_silence_mp3(xing=False)
     got, notes = listen(data[: len(data) // 2 + 100])
     assert notes == [f"damaged or truncated: the last frame is cut; {got.size / 44100:.1f} s could be read"]
+
+
+def test_no_decoder_talks_to_the_terminal(audio_file, capfd):
+    listen(audio_file("lame.mp3"))
+    listen(half(audio_file("lame.mp3")))
+    for xing in (False, True):
+        listen(noise_then_silence_mp3(variable=True, xing=xing))
+    with pytest.raises(InputError):
+        read(np.random.default_rng(0).bytes(100000))
+    if "av" in sys.modules:
+        listen(half(audio_file("faststart.m4a")))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_duration_that_ends_before_the_cut_gives_no_note(audio_file):
@@ -377,7 +397,7 @@ def test_an_m4a_without_its_index_is_an_error(audio_file):
 @pytest.mark.parametrize("xing", [False, True])
 @pytest.mark.parametrize("id3", [b"", b"ID3\4\0\0\0\0\2\0" + bytes(256), b"ID3\4\0\0\0\0\0\4abcd" + bytes(50)])
 def test_mp3_is_read_to_its_end_whatever_its_header_says(variable, xing, id3):
-    data = bit_reservoir_free_mp3(variable=variable, xing=xing, id3=id3)
+    data = noise_then_silence_mp3(variable=variable, xing=xing, id3=id3)
     got, notes = listen(data)
     assert notes == []
     assert got.size / 44100 == pytest.approx(6, abs=0 if xing else 0.06)
@@ -387,18 +407,18 @@ def test_mp3_is_read_to_its_end_whatever_its_header_says(variable, xing, id3):
 def test_tags_at_the_end_of_an_mp3_are_no_damage():
     ape = b"some value" + struct.pack("<8sIIII8x", b"APETAGEX", 2000, 42, 1, 0)
     for tags in (b"TAG" + b"x" * 125, ape, ape + b"TAG" + b"x" * 125):
-        data = bit_reservoir_free_mp3(xing=False)
+        data = noise_then_silence_mp3(xing=False)
         assert listen(data + tags)[1] == []
         np.testing.assert_array_equal(listen(data + tags)[0], listen(data)[0])
 
 
 def test_mp3_behind_stray_bytes_is_found():
-    data = bit_reservoir_free_mp3()
+    data = noise_then_silence_mp3()
     assert probe(b"\x01\x02garbage" * 20 + data).container == "mp3"
 
 
 def test_two_mp3_in_one_file_are_both_read():
-    data = bit_reservoir_free_mp3()
+    data = noise_then_silence_mp3()
     got, notes = listen(data + data)
     assert got.size / 44100 == pytest.approx(12, abs=0.15)
     assert notes == []

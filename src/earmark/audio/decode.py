@@ -1,4 +1,9 @@
-"""Two decoders behind one face: libsndfile, and PyAV for what that cannot open. `earmark.audio.io` is the way in."""
+"""Two decoders behind one face: libsndfile, and PyAV for what that cannot open. `earmark.audio.io` is the way in.
+
+The mp3 decoder inside libsndfile (mpg123) writes remarks about damaged streams to stderr itself. Healthy and merely
+truncated files cause none. For the rest they are let through: to silence them the process's file descriptor would
+have to be redirected, and what other threads write meanwhile would be lost.
+"""
 
 import contextlib
 import io
@@ -85,21 +90,23 @@ def open_decoder(file: BinaryIO, name: str) -> Decoder:
     begin = mpeg.skip_id3(file)
     stream = mpeg.find_stream(file, begin, only_first=True)
     reason = ""
-    for attempt in range(2):
+    if stream is None:
         try:
-            if stream is not None:
-                return SndfileDecoder(*mpeg.open_stream(file, stream))
-            if attempt == 0:
-                file.seek(0)
-                return SndfileDecoder(file, True)
+            file.seek(0)
+            return SndfileDecoder(file, True)
         except soundfile.LibsndfileError as error:
             reason = error.error_string
         if "hannel count" in reason:
             raise InputError(f"{name}: the header announces zero channels")
-        if attempt == 0 and stream is None and "not recognised" in reason and not _is_container(head):
-            stream = mpeg.find_stream(file, begin)
-    if _is_text(head):
-        raise InputError(f"{name}: this is text, not audio")
+        if _is_text(head):
+            raise InputError(f"{name}: this is text, not audio")
+        if "not recognised" in reason and not _is_container(head):
+            stream = mpeg.find_stream(file, begin)  # behind stray bytes
+    if stream is not None:
+        try:
+            return SndfileDecoder(*mpeg.open_stream(file, stream))
+        except soundfile.LibsndfileError as error:
+            reason = error.error_string
     try:
         file.seek(0)
         return AvDecoder(file, name)

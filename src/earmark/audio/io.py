@@ -235,8 +235,7 @@ class AudioReader:
             if len(resampled):
                 yield resampled if self._mono else np.ascontiguousarray(resampled.T)
         resampled = stream.resample_chunk(empty, last=True)
-        if len(resampled):
-            yield resampled if self._mono else np.ascontiguousarray(resampled.T)
+        yield resampled if self._mono else np.ascontiguousarray(resampled.T)
 
     def _mixed(self) -> Iterator[Samples]:
         """Yield blocks as decoded, shapes (n,) if mono, else (n, n_channels); check them, count them."""
