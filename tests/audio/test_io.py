@@ -369,10 +369,13 @@ def test_no_decoder_talks_to_the_terminal(audio_file, capfd):
     listen(half(audio_file("lame.mp3")))
     for xing in (False, True):
         listen(noise_then_silence_mp3(variable=True, xing=xing))
-    with pytest.raises(InputError):
+    with pytest.raises(EarmarkError):
         read(np.random.default_rng(0).bytes(100000))
-    if "av" in sys.modules:
-        listen(half(audio_file("faststart.m4a")))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_pyav_does_not_talk_to_the_terminal(audio_file, capfd):
+    listen(half(audio_file("faststart.m4a")))
     assert capfd.readouterr() == ("", "")
 
 
@@ -636,6 +639,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, waveform):
 
 @pytest.mark.shared
 def test_all_shared_music_is_read_whole_and_without_a_note(shared):
+    pytest.importorskip("av")
     paths = [path for path in sorted(shared.glob("audio/*/*")) if path.suffix in AUDIO_SUFFIXES]
     assert len(paths) == 23
     for path in paths:
@@ -672,6 +676,8 @@ def test_libsndfile_and_pyav_agree_on_mp3(shared):
     "name", ["clips/bensound-cute.mp3", "kevin_macleod/fluffing_a_duck.mp3", "kevin_macleod/hand_trolley.webm"]
 )
 def test_real_files_cut_in_the_middle(shared, name):
+    if name.endswith("webm"):
+        pytest.importorskip("av")
     path = shared / "audio" / name
     whole, rate = read(path)
     got, notes = listen(half(path))
