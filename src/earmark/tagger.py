@@ -6,6 +6,7 @@ few batches are under way at any time, so memory does not grow with the track.
 
 import heapq
 import itertools
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -269,7 +270,7 @@ class Tagger:
             for chunk in stream_chunks(blocks, plan, pad=self.pad, min_samples=minimum):
                 yield chunk.start, i, chunk
         except InputError as error:
-            if watch.n_samples >= plan.length:
+            if not watch.ended or watch.n_samples >= plan.length:
                 raise
             seconds = watch.n_samples / self.sample_rate
             needed = MIN_SECONDS if watch.n_samples < minimum else plan.length / self.sample_rate
@@ -317,6 +318,7 @@ class _Watch:
         self.name = reader.name
         self.n_samples = 0
         self.peak = 0.0
+        self.ended = False
         self._reader = reader
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
@@ -326,6 +328,7 @@ class _Watch:
             if block.size:
                 self.peak = max(self.peak, float(block.max()), -float(block.min()))
             yield block
+        self.ended = True
 
 
 def _plan(card: ModelCard, hop_seconds: float | None) -> ChunkPlan:
@@ -340,11 +343,9 @@ def _decibels(peak: float) -> str:
 
 
 def _name(source: Source) -> str:
-    return source if isinstance(source, str) else str(getattr(source, "name", None) or _kind(source))
-
-
-def _kind(source: object) -> str:
-    return "bytes" if isinstance(source, bytes) else str(source)
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    return "bytes" if isinstance(source, bytes) else str(getattr(source, "name", "file object"))
 
 
 @lru_cache(maxsize=2)

@@ -38,7 +38,7 @@ def hz_to_mel(frequency: NDArray[np.float64], scale: MelScale = "slaney") -> NDA
 
     Examples
     --------
-    >>> hz_to_mel(np.array([0.0, 1000.0, 6400.0])).tolist()
+    >>> hz_to_mel(np.array([0.0, 1000.0, 6400.0])).round(6).tolist()
     [0.0, 15.0, 42.0]
     """
     if scale == "htk":

@@ -1,0 +1,165 @@
+"""The shape of the house: layers, sizes, no cycles, no torch outside its lines, and docs that match the code."""
+
+import ast
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src" / "earmark"
+
+# Each line may import from the lines above it only. T marks what may import torch at module level.
+LAYERS = """
+  _version
+  errors
+  registry
+  assets
+  progress
+  audio.filters
+  audio.mpeg
+  audio.decode
+  audio.io
+  audio.chunks
+  vocabulary
+  grids
+  track_tags
+  plots
+  models.card
+  models.readers
+  models.convert
+  models.weights
+  models.graphs
+T audio.frontends
+T models.layers
+T models.base
+T models.fcn
+T models.crnn
+T models.musicnn
+T models.export
+  runtime
+  tagger
+  demo
+  highlights
+  batch
+  compat
+  cli
+  __main__
+"""
+MODULE_CAP, MODULE_MEDIAN, FUNCTION_CAP = 500, 150, 60
+
+
+def layers() -> dict[str, int]:
+    names = [line[2:] for line in LAYERS.strip("\n").splitlines()]
+    return {name: i for i, name in enumerate(names)}
+
+
+def torch_layers() -> set[str]:
+    return {line[2:] for line in LAYERS.strip("\n").splitlines() if line.startswith("T")}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for path in sorted(SOURCE.rglob("*.py")):
+        name = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+        yield name.removesuffix(".__init__"), path
+
+
+def layer_of(module: str) -> str | None:
+    """The longest name in LAYERS that `module` is or lies in; None for packages that only hold others."""
+    found = [name for name in layers() if module == name or module.startswith(f"{name}.")]
+    return max(found, key=len, default=None)
+
+
+def imports(tree: ast.AST, *, top_level_only: bool) -> Iterator[str]:
+    for node in walk(tree, top_level_only=top_level_only):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def walk(tree: ast.AST, *, top_level_only: bool) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        if top_level_only and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        yield node
+        yield from walk(node, top_level_only=top_level_only)
+
+
+def test_every_module_has_its_place() -> None:
+    for name, path in modules():
+        if name in ("", "__init__"):
+            continue
+        is_bare_package = path.name == "__init__.py" and len(ast.parse(path.read_text()).body) <= 1
+        assert layer_of(name) or is_bare_package, f"{name} stands in no layer: put it into LAYERS"
+
+
+def test_layers_named_here_exist() -> None:
+    names = {name for name, _ in modules()}
+    missing = [name for name in layers() if name not in names]
+    assert not missing, f"LAYERS names what is gone: {missing}"
+
+
+def test_imports_flow_one_way() -> None:
+    order = layers()
+    for name, path in modules():
+        own = layer_of(name)
+        if own is None:
+            continue
+        for target in imports(ast.parse(path.read_text()), top_level_only=False):
+            other = layer_of(target.removeprefix("earmark.")) if target.startswith("earmark.") else None
+            if other is None or other == own:
+                continue
+            lazily = own == "models.base" and other in ("models.fcn", "models.crnn", "models.musicnn")
+            assert order[other] < order[own] or lazily, f"{name} imports {target}, which stands below it"
+
+
+def test_torch_is_imported_by_its_lines_only() -> None:
+    heavy = {"torch", "onnx", "onnxscript", "matplotlib", "av", "pyarrow", "openvino"}
+    for name, path in modules():
+        tops = {target.split(".")[0] for target in imports(ast.parse(path.read_text()), top_level_only=True)}
+        allowed = {"torch", "onnx"} if layer_of(name) in torch_layers() else set()
+        assert not (tops & heavy) - allowed, f"{name} imports {(tops & heavy) - allowed} at module level"
+        own = {t for t in imports(ast.parse(path.read_text()), top_level_only=True) if t.startswith("earmark.")}
+        if layer_of(name) not in torch_layers():
+            into = {t for t in own if layer_of(t.removeprefix("earmark.")) in torch_layers()}
+            assert not into, f"{name} imports {into}, which imports torch"
+
+
+def test_sizes() -> None:
+    lengths = {name: len(path.read_text().splitlines()) for name, path in modules()}
+    too_long = {name: n for name, n in lengths.items() if n > MODULE_CAP}
+    assert not too_long, f"modules over {MODULE_CAP} lines: {too_long}"
+    for name, path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                n = body_length(node)
+                assert n <= FUNCTION_CAP, f"{name}.{node.name} has {n} lines, more than {FUNCTION_CAP}"
+    assert statistics.median(lengths.values()) <= MODULE_MEDIAN, statistics.median(lengths.values())
+
+
+def body_length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines from `def` to the end, the docstring not counted."""
+    length = (node.end_lineno or node.lineno) - node.lineno + 1
+    first = node.body[0]
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        length -= (first.end_lineno or first.lineno) - first.lineno + 1
+    return length
+
+
+@pytest.mark.parametrize("name", [name for name, _ in modules() if name not in ("__init__", "")])
+def test_modules_say_what_they_are_for(name: str) -> None:
+    path = dict(modules())[name]
+    assert ast.get_docstring(ast.parse(path.read_text())), f"{name} has no docstring"
+
+
+def test_import_is_quick_and_quiet() -> None:
+    code = "import sys, earmark; sys.exit(len({'numpy', 'onnxruntime', 'typer'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
