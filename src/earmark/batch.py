@@ -1,0 +1,356 @@
+"""Many files: find them, tag them several at a time, and go on where an interrupted batch stopped.
+
+A journal is a JSON-lines file: a header with the settings, then one line per finished file with its size, its time of
+change and its result, appended as soon as it is there. Failed files are not in it: they are tried again.
+"""
+
+import glob
+import json
+import os
+import threading
+import warnings
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from earmark.audio.io import AUDIO_SUFFIXES
+from earmark.errors import EarmarkError, EarmarkWarning, InputError, UsageError
+from earmark.tagger import TagFailure
+from earmark.track_tags import TrackTags
+
+STDIN = "-"
+_FORMAT = 1  # of a journal
+
+
+class Listener(Protocol):
+    """What tags one track; a `Tagger` does."""
+
+    threads: int
+
+    def tag(self, source: str, *, offset: float = 0.0, duration: float | None = None) -> TrackTags:
+        """Tag one track."""
+        ...
+
+
+def find_audio(arguments: Sequence[str]) -> list[str]:
+    """Find the audio files that arguments stand for.
+
+    Parameters
+    ----------
+    arguments : files, folders, patterns such as "music/**/*.mp3", or "-" for stdin
+
+    Returns
+    -------
+    paths, each once, in the order of the arguments. A file that is named is taken whatever its suffix, and even if it
+    does not exist; of a folder those with one of `AUDIO_SUFFIXES`, sorted, hidden ones and hidden folders left out,
+    each folder once however many links lead to it.
+
+    Raises
+    ------
+    InputError
+        If a folder holds no audio, or a pattern matches nothing.
+
+    Warns
+    -----
+    EarmarkWarning
+        If a folder cannot be read.
+    """
+    found: dict[str, str] = {}  # absolute path -> as given
+    for argument in arguments:
+        for path in _expand(argument):
+            found.setdefault(path if path == STDIN else os.path.abspath(path), path)  # noqa: PTH100 (keeps links)
+    return list(found.values())
+
+
+def _expand(argument: str) -> list[str]:
+    if argument == STDIN:
+        return [STDIN]
+    if Path(argument).is_dir():
+        files = list(walk(argument))
+        if not files:
+            raise InputError(
+                f"{argument}: no audio file in this folder or below",
+                hint="audio is known by its suffix here (wav, mp3, flac, m4a, ...); name other files one by one",
+            )
+        return files
+    if not glob.has_magic(argument) or os.path.lexists(argument):
+        return [argument]
+    matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 (the pattern may be absolute)
+    files = [file for match in matches for file in (walk(match) if Path(match).is_dir() else [match])]
+    if not files:
+        raise InputError(f"{argument}: no file matches this pattern", hint="** stands for any number of folders")
+    return files
+
+
+def walk(folder: str) -> Iterator[str]:
+    """Yield the audio files in a folder and below, as `find_audio` describes."""
+    seen: set[tuple[int, int]] = set()
+
+    def report(error: OSError) -> None:
+        warnings.warn(f"{error.filename}: {error.strerror or error}", EarmarkWarning, stacklevel=3)
+
+    for parent, folders, files in os.walk(folder, onerror=report, followlinks=True):
+        entry = os.stat(parent)  # noqa: PTH116 (a str may hold what Path cannot)
+        if (entry.st_dev, entry.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((entry.st_dev, entry.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES:  # noqa: PTH122
+                yield os.path.join(parent, name)  # noqa: PTH118
+
+
+def tag_batch(
+    tagger: Listener,
+    paths: Sequence[str],
+    *,
+    jobs: int | None = None,
+    offset: float = 0.0,
+    duration: float | None = None,
+    journal: "Journal | None" = None,
+    redo: Collection[str] = (),
+) -> Iterator[TrackTags | TagFailure]:
+    """Tag many files, several at a time; one that fails stops nothing.
+
+    Parameters
+    ----------
+    tagger : tags one file; called from several threads
+    paths : as `find_audio` returns them
+    jobs : files that are open at the same time; one more than the tagger's threads unless given
+    offset, duration : of every file, seconds
+    journal : files that it holds unchanged are not tagged again; the others are added as they are done
+    redo : paths to tag again although the journal holds them
+
+    Yields
+    ------
+    for every path in order, its tags or why there are none
+    """
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"jobs is {jobs}, expected 1 or more")
+    n_jobs = jobs or tagger.threads + 1
+
+    def work(path: str) -> TrackTags | TagFailure:
+        stamp = None if journal is None else Stamp.of(path)
+        try:
+            result = tagger.tag(path, offset=offset, duration=duration)
+        except EarmarkError as error:
+            return TagFailure(path, error)
+        except OSError as error:  # the disk, the network drive
+            return TagFailure(path, InputError(f"{path}: {error.strerror or error}"))
+        if journal is not None and stamp is not None:
+            journal.add(path, stamp, result)
+        return result
+
+    pool = ThreadPoolExecutor(n_jobs, thread_name_prefix="earmark-batch")
+    waiting: deque[TrackTags | Future[TrackTags | TagFailure]] = deque()
+    try:
+        for path in paths:
+            known = journal.find(path) if journal is not None and path not in redo else None
+            waiting.append(known or pool.submit(work, path))
+            if len(waiting) > 2 * n_jobs:
+                yield _settled(waiting.popleft())
+        while waiting:
+            yield _settled(waiting.popleft())
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _settled(item: "TrackTags | Future[TrackTags | TagFailure]") -> TrackTags | TagFailure:
+    return item.result() if isinstance(item, Future) else item
+
+
+class Stamp(tuple[int, int]):
+    """Size in bytes and time of the last change in nanoseconds: if both are the same, so is the file."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, path: str) -> "Stamp | None":
+        """Return the stamp of a file; None for stdin, and for what cannot be looked at."""
+        try:
+            entry = None if path == STDIN else Path(path).stat()
+        except (OSError, ValueError):
+            return None
+        return None if entry is None else cls((entry.st_size, entry.st_mtime_ns))
+
+
+class Journal:
+    """The results of a batch on disk, so that another run can go on from there.
+
+    Parameters
+    ----------
+    path : of the journal; begun if it does not exist
+    settings : what the results depend on, plain values
+
+    Raises
+    ------
+    InputError
+        If the file is no journal, or cannot be written.
+    UsageError
+        If it was begun with other settings.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], settings: Mapping[str, Any]) -> None:
+        self.path = Path(path)
+        self._lock = threading.Lock()
+        self._places: dict[str, tuple[Stamp, int]] = {}  # absolute path -> stamp and where the line begins
+        try:
+            if not self.path.exists() or not self.path.stat().st_size:
+                self._begin(settings)
+            self._file = self.path.open("r+b")
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+        try:
+            self._check(settings)
+            self._index()
+        except EarmarkError:
+            self._file.close()
+            raise
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def _begin(self, settings: Mapping[str, Any]) -> None:
+        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        header = json.dumps({"earmark_journal": _FORMAT, "settings": dict(settings)})
+        try:
+            temporary.write_text(header + "\n", encoding="ascii")
+            temporary.replace(self.path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _check(self, settings: Mapping[str, Any]) -> None:
+        header = _parse(self._file.readline())
+        if header is None or header.get("earmark_journal") != _FORMAT:
+            raise InputError(
+                f"{self.path}: not a journal of this version of earmark", hint="name a file that does not exist yet"
+            )
+        begun = header.get("settings", {})
+        other = [name for name in {**begun, **settings} if begun.get(name) != settings.get(name)]
+        if other:
+            was = ", ".join(f"{name}={begun.get(name)}" for name in other)
+            now = ", ".join(f"{name}={settings.get(name)}" for name in other)
+            hint = "give the same options to go on, or another file to start anew"
+            raise UsageError(f"{self.path}: begun with {was}, now it is {now}", hint=hint)
+
+    def _index(self) -> None:
+        """Note where each result lies; a line that was cut off by a crash goes, and its file is done again."""
+        place = self._file.tell()
+        while line := self._file.readline():
+            record = _parse(line)
+            if not line.endswith(b"\n"):
+                self._file.truncate(place)
+                break
+            if record is not None and {"path", "stamp", "result"} <= record.keys():
+                self._places[record["path"]] = (Stamp(record["stamp"]), place)
+            place += len(line)
+        self._file.seek(place)
+
+    def find(self, path: str) -> TrackTags | None:
+        """Return the result of a file, unless it is not there or the file has changed since."""
+        stamp, place = self._places.get(_key(path), (None, 0))
+        if stamp is None or stamp != Stamp.of(path):
+            return None
+        with self._lock:
+            self._file.seek(place)
+            record = _parse(self._file.readline())
+            self._file.seek(0, os.SEEK_END)
+        return None if record is None else replace(TrackTags.from_dict(record["result"]), path=path)
+
+    def add(self, path: str, stamp: Stamp, result: TrackTags) -> None:
+        """Append the result of a file as it was when it had this stamp.
+
+        Raises
+        ------
+        InputError
+            If the disk is full or gone.
+        """
+        line = json.dumps({"path": _key(path), "stamp": stamp, "result": result.to_dict(embedding=True)}) + "\n"
+        with self._lock:
+            if self._file.closed:  # interrupted meanwhile
+                return
+            try:
+                place = self._file.tell()
+                self._file.write(line.encode("ascii"))
+                self._file.flush()
+            except OSError as error:
+                raise InputError(f"{self.path}: cannot be written: {error.strerror or error}") from error
+            self._places[_key(path)] = (stamp, place)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _key(path: str) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 (keeps links)
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def output_paths(paths: Sequence[str], target: str, *, suffixes: Collection[str], default: str) -> dict[str, Path]:
+    """Choose where the output of each file goes.
+
+    Parameters
+    ----------
+    paths : of the files
+    target : for one file a path with one of `suffixes`. For one or several a pattern with "{name}", which stands for
+        the name of the file without its suffix, such as "taggrams/{name}.svg"; or a folder, in which they are called
+        NAME plus `default`
+    suffixes : that an output may have
+    default : suffix of outputs in a folder
+
+    Returns
+    -------
+    input path to output path; where two inputs have the same name, "-2", "-3", ... is added
+
+    Raises
+    ------
+    UsageError
+        If `target` is one file for several inputs.
+    """
+    is_folder = Path(target).is_dir() or target.endswith(("/", os.sep)) or not Path(target).suffix
+    if "{name}" not in target and not is_folder:
+        if len(paths) != 1:
+            hint = f"name a folder, or a pattern such as {{name}}{Path(target).suffix}"
+            raise UsageError(f"{target}: one file for {len(paths)} tracks", hint=hint)
+        return {paths[0]: _with_known_suffix(target, suffixes)}
+    pattern = target if "{name}" in target else str(Path(target) / f"{{name}}{default}")
+    chosen: dict[str, Path] = {}
+    taken: set[Path] = set()
+    for path in paths:
+        name = "stdin" if path == STDIN else Path(path).stem
+        output, count = _with_known_suffix(pattern.replace("{name}", name), suffixes), 1
+        while output in taken:
+            count += 1
+            output = Path(pattern.replace("{name}", f"{name}-{count}"))
+        taken.add(output)
+        chosen[path] = output
+    return chosen
+
+
+def _with_known_suffix(name: str, suffixes: Collection[str]) -> Path:
+    if Path(name).suffix.lower() not in suffixes:
+        hint = f"choose one of {' '.join(suffixes)}"
+        raise UsageError(f"{name}: cannot write {Path(name).suffix or 'a file without suffix'}", hint=hint)
+    return Path(name)

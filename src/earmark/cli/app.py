@@ -1,0 +1,108 @@
+"""The root of the command line: global options, errors in words, exit status."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Annotated
+
+import typer
+
+from earmark.cli import output, tag
+from earmark.errors import EarmarkError, UnknownNameError, UsageError
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+# The base of what the parser raises for a wrong option: its home differs between versions of Typer.
+_ParserError: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "UsageError")
+
+app = typer.Typer(
+    name="earmark",
+    help="Listen to music and tell what is in it.",
+    epilog="Start with: earmark tag SONG.mp3. What a command does in detail: earmark COMMAND --help.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="On an error show where in the code it arose.")] = False,
+) -> None:
+    """Listen to music and tell what is in it."""
+    if version:
+        from earmark._version import __version__
+
+        typer.echo(f"earmark {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit
+
+
+tag.register(app)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : without the name of the program; `--debug` may stand anywhere before "--"
+
+    Returns
+    -------
+    exit status: 0, 1 if something failed, 2 if the arguments were wrong, 130 if interrupted
+    """
+    options = list(arguments[: arguments.index("--")]) if "--" in arguments else list(arguments)
+    debug = "--debug" in options
+    rest = [argument for argument in options if argument != "--debug"] + list(arguments[len(options) :])
+    output.prepare_streams()
+    output.show_warnings()
+    if not debug:
+        sys.excepthook = _explain_defect
+    try:
+        status = _run(rest, debug=debug)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        _forget_stdout()
+        return 128 + getattr(signal, "SIGPIPE", 13)
+    return status
+
+
+def _run(arguments: list[str], *, debug: bool) -> int:
+    try:
+        status = typer.main.get_command(app).main(arguments, prog_name="earmark", standalone_mode=False)
+    except _ParserError as problem:
+        context = getattr(problem, "ctx", None)
+        hint = f"{context.command_path} --help" if context is not None else "earmark --help"
+        message = getattr(problem, "format_message", problem.__str__)()
+        output.error(UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint))
+        return USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        output.note("interrupted")
+        return INTERRUPTED
+    except EarmarkError as problem:
+        if debug:
+            raise
+        output.error(problem)
+        return USAGE if isinstance(problem, UsageError | UnknownNameError) else FAILED
+    return status if isinstance(status, int) else OK
+
+
+def _explain_defect(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
+    """Report a defect of earmark itself: what is not an `EarmarkError` should not have got out."""
+    text = f"{kind.__name__}: {problem}" if str(problem) else kind.__name__
+    output.error(
+        EarmarkError(f"a defect of earmark: {text}", hint="run it again with --debug and report what it prints")
+    )
+
+
+def _forget_stdout() -> None:
+    """Keep Python from complaining at its end about output that nobody reads."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,39 @@
+"""Which of a track's tags are worth a look: what the command line shows unless told otherwise."""
+
+from earmark.track_tags import Tag, TrackTags
+from earmark.vocabulary import CATEGORIES
+
+MIN_SCORE = 0.05
+MIN_LIFT = 1.0
+UNKNOWN_LIFT_SCORE = 0.1  # asked of tags whose base rate is not known
+FALLBACK = 3
+
+
+def highlights(result: TrackTags, *, per_category: int = 5) -> list[Tag]:
+    """Choose the tags that tell something about a track, by category and then by score.
+
+    Parameters
+    ----------
+    result : a tagged track
+    per_category : at most so many in each
+
+    Notes
+    -----
+    A tag is chosen when its score is at least 0.05 and above its rate in the training data (lift above 1; where that
+    rate is not known, when its score is at least 0.1). If there is none, the three best scores stand in.
+    """
+    chosen = []
+    for tags in result.by_category().values():
+        chosen += [tag for tag in tags if _tells(tag)][:per_category]
+    return chosen or by_category(result.top(FALLBACK))
+
+
+def by_category(tags: list[Tag]) -> list[Tag]:
+    """Put tags in the order of categories, each category best first."""
+    return sorted(tags, key=lambda tag: (CATEGORIES.index(tag.category), -tag.score))
+
+
+def _tells(tag: Tag) -> bool:
+    if tag.lift is None:
+        return tag.score >= UNKNOWN_LIFT_SCORE
+    return tag.score >= MIN_SCORE and tag.lift > MIN_LIFT
