@@ -33,6 +33,7 @@ LAYERS = """
   models.convert
   models.weights
   models.graphs
+  models.portable
 T audio.frontends
 T models.layers
 T models.base
@@ -44,6 +45,7 @@ T models.export
   tagger
   demo
   highlights
+  tables
   batch
   compat
   cli

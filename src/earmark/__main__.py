@@ -5,9 +5,13 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    from earmark.cli.app import run
+    try:
+        from earmark.cli.app import explain_defect, run
 
-    sys.exit(run(sys.argv[1:]))
+        sys.excepthook = explain_defect
+        sys.exit(run(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

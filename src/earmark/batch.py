@@ -349,6 +349,28 @@ def output_paths(paths: Sequence[str], target: str, *, suffixes: Collection[str]
     return chosen
 
 
+def check_free(target: str, *, source: str, force: bool = False) -> None:
+    """Refuse to write over a file that may be music.
+
+    Parameters
+    ----------
+    target : path to write
+    source : what is read at the same time
+    force : allow that `target` exists, as long as it is not the source
+
+    Raises
+    ------
+    UsageError
+        If the target is the source, or exists and `force` is not set.
+    """
+    if not Path(target).exists():
+        return
+    if source != STDIN and Path(source).exists() and Path(source).samefile(target):
+        raise UsageError(f"{target}: is what would be read", hint="write to another file")
+    if not force:
+        raise UsageError(f"{target}: there is such a file already", hint="--force replaces it")
+
+
 def _with_known_suffix(name: str, suffixes: Collection[str]) -> Path:
     if Path(name).suffix.lower() not in suffixes:
         hint = f"choose one of {' '.join(suffixes)}"

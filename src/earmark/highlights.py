@@ -37,3 +37,21 @@ def _tells(tag: Tag) -> bool:
     if tag.lift is None:
         return tag.score >= UNKNOWN_LIFT_SCORE
     return tag.score >= MIN_SCORE and tag.lift > MIN_LIFT
+
+
+def scores_between(result: TrackTags, start: float, end: float) -> dict[str, float]:
+    """Average the taggram over a part of a track.
+
+    Parameters
+    ----------
+    result : a tagged track
+    start, end : seconds
+
+    Returns
+    -------
+    tag to its mean over the chunks whose centre lies in that part; empty if there is none
+    """
+    inside = (result.centres >= start) & (result.centres < end)
+    if not inside.any():
+        return {}
+    return dict(zip(result.vocabulary, result.taggram[inside].mean(axis=0).tolist(), strict=True))

@@ -1,7 +1,6 @@
 """The root of the command line: global options, errors in words, exit status."""
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from types import TracebackType
@@ -9,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from earmark.cli import output, tag
+from earmark.cli import convert, demo, embed, models, output, tag, taggram
 from earmark.errors import EarmarkError, UnknownNameError, UsageError
 
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+OK, FAILED, USAGE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
 # The base of what the parser raises for a wrong option: its home differs between versions of Typer.
 _ParserError: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "UsageError")
@@ -45,7 +44,8 @@ def root(
         raise typer.Exit
 
 
-tag.register(app)
+for module in (tag, taggram, embed, models, convert, demo):
+    module.register(app)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -57,22 +57,25 @@ def run(arguments: Sequence[str]) -> int:
 
     Returns
     -------
-    exit status: 0, 1 if something failed, 2 if the arguments were wrong, 130 if interrupted
+    exit status: 0, 1 if something failed, 2 if the arguments were wrong, 130 if interrupted, 141 if nobody reads on
     """
-    options = list(arguments[: arguments.index("--")]) if "--" in arguments else list(arguments)
-    debug = "--debug" in options
-    rest = [argument for argument in options if argument != "--debug"] + list(arguments[len(options) :])
+    rest, debug = split_debug(arguments)
     output.prepare_streams()
-    output.show_warnings()
-    if not debug:
-        sys.excepthook = _explain_defect
     try:
-        status = _run(rest, debug=debug)
+        with output.worded_warnings():
+            status = _run(rest, debug=debug)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as head, has seen enough
         _forget_stdout()
-        return 128 + getattr(signal, "SIGPIPE", 13)
+        return BROKEN_PIPE
     return status
+
+
+def split_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
+    """Take `--debug` out of arguments, and say whether it was there."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = [argument for argument in arguments[:end] if argument != "--debug"]
+    return [*options, *arguments[end:]], len(options) < end
 
 
 def _run(arguments: list[str], *, debug: bool) -> int:
@@ -95,12 +98,13 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     return status if isinstance(status, int) else OK
 
 
-def _explain_defect(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
-    """Report a defect of earmark itself: what is not an `EarmarkError` should not have got out."""
+def explain_defect(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
+    """Report what should not have got out: a defect of earmark itself; with `--debug`, where it arose."""
+    if split_debug(sys.argv[1:])[1]:
+        sys.__excepthook__(kind, problem, trace)
+        return
     text = f"{kind.__name__}: {problem}" if str(problem) else kind.__name__
-    output.error(
-        EarmarkError(f"a defect of earmark: {text}", hint="run it again with --debug and report what it prints")
-    )
+    output.error(EarmarkError(f"a defect of earmark: {text}", hint="run it again with --debug and report what it says"))
 
 
 def _forget_stdout() -> None:

@@ -77,11 +77,17 @@ class Batch:
                 tagger, self.paths, jobs=jobs, offset=offset, duration=duration, journal=journal, redo=redo
             )
             self._show()
-            for path, outcome in zip(self.paths, outcomes, strict=True):
-                self._count(path, outcome)
-                if not isinstance(outcome, TagFailure):
-                    yield path, outcome
-                self._show()
+            try:
+                for path, outcome in zip(self.paths, outcomes, strict=True):
+                    self._count(path, outcome)
+                    if not isinstance(outcome, TagFailure):
+                        yield path, outcome
+                    self._show()
+            except KeyboardInterrupt:
+                self.bar.clear()
+                if resume is not None:
+                    output.note(f"{self._n_done} of {len(self.paths)} files done; the same command goes on from here")
+                raise
 
     def _count(self, path: str, outcome: "TrackTags | TagFailure") -> None:
         self._n_done += 1

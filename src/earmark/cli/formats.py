@@ -72,7 +72,9 @@ class Writer:
     parquet : write this file
     """
 
-    def __init__(self, selection: Selection, *, as_json: bool, as_csv: bool, parquet: str | None) -> None:
+    def __init__(
+        self, selection: Selection, *, as_json: bool = False, as_csv: bool = False, parquet: str | None = None
+    ) -> None:
         if as_json and as_csv:
             raise UsageError("--json and --csv both write to stdout", hint="choose one of them")
         self._stack = ExitStack()

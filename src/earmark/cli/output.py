@@ -3,7 +3,8 @@
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from earmark.errors import EarmarkError, EarmarkWarning
@@ -67,25 +68,28 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
-def show_warnings() -> None:
+@contextmanager
+def worded_warnings() -> Iterator[None]:
     """Print the library's warnings as words, not as places in its code."""
-    original = warnings.showwarning
+    with warnings.catch_warnings():
+        original = warnings.showwarning
 
-    def show(
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
-        if issubclass(category, EarmarkWarning):
-            warn(str(message))
-        else:
-            original(message, category, filename, lineno, file, line)
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, EarmarkWarning):
+                warn(str(message))
+            else:
+                original(message, category, filename, lineno, file, line)
 
-    warnings.showwarning = show
-    warnings.simplefilter("always", EarmarkWarning)
+        warnings.showwarning = show
+        warnings.simplefilter("always", EarmarkWarning)
+        yield
 
 
 def console() -> "Console":
@@ -95,9 +99,9 @@ def console() -> "Console":
     return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
-def download_progress(*, quiet: bool) -> Callable[[int, int | None], None]:
+def download_progress(*, quiet: bool, label: str = "weights") -> Callable[[int, int | None], None]:
     """Return a function that shows how far a download is."""
-    bar = ProgressBar("fetching weights", enabled=False if quiet else None)
+    bar = ProgressBar(f"fetching {label}", enabled=False if quiet else None)
 
     def show(done: int, total: int | None) -> None:
         note = f"{done / 1e6:.1f} MB" if total is None else f"{done / 1e6:.1f} of {total / 1e6:.1f} MB"

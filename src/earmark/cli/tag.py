@@ -9,8 +9,6 @@ from earmark.cli import options
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from earmark.track_tags import TrackTags
-
 Top = Annotated[int | None, typer.Option(metavar="N", help="The N best tags of each track.")]
 MinScore = Annotated[float | None, typer.Option(metavar="X", help="Tags with a score of at least X.")]
 Category = Annotated[
@@ -67,6 +65,7 @@ def tag(
     """
     from earmark.cli.batches import Batch
     from earmark.cli.formats import Selection, Writer
+    from earmark.cli.taggram import write_picture
 
     selection = Selection(top, min_score, category)
     writer = Writer(selection, as_json=as_json, as_csv=as_csv, parquet=parquet)
@@ -95,19 +94,7 @@ def _pictures(paths: list[str], target: str | None) -> "dict[str, Path]":
     from earmark.batch import output_paths
     from earmark.plots.taggram import PICTURES, TABLES
 
-    return output_paths(paths, target, suffixes=PICTURES + TABLES, default=".png")
-
-
-def write_picture(target: "Path", path: str, result: "TrackTags", *, top: int = 20, dark: bool = False) -> None:
-    """Write the taggram of a track, a picture with the waveform above unless the track came from stdin."""
-    from earmark.audio.io import open_audio
-    from earmark.batch import STDIN
-    from earmark.plots.envelope import waveform_envelope
-    from earmark.plots.taggram import PICTURES, write_taggram
-
-    envelope = None
-    if target.suffix.lower() in PICTURES and path != STDIN:
-        with open_audio(path) as reader:
-            envelope = waveform_envelope(reader.blocks())
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_taggram(target, result, waveform_envelope=envelope, top=top, dark=dark)
+    targets = output_paths(paths, target, suffixes=PICTURES + TABLES, default=".png")
+    for folder in {chosen.parent for chosen in targets.values()}:
+        folder.mkdir(parents=True, exist_ok=True)
+    return targets
