@@ -45,9 +45,9 @@ def find_audio(arguments: Sequence[str]) -> list[str]:
 
     Returns
     -------
-    paths, each once, in the order of the arguments. A file that is named is taken whatever its suffix, and even if it
-    does not exist; of a folder those with one of `AUDIO_SUFFIXES`, sorted, hidden ones and hidden folders left out,
-    each folder once however many links lead to it.
+    paths, in the order of the arguments, each file once however many names and links lead to it. A file that is named
+    is taken whatever its suffix, and even if it does not exist; of a folder those with one of `AUDIO_SUFFIXES`, sorted,
+    hidden ones and hidden folders left out.
 
     Raises
     ------
@@ -59,10 +59,10 @@ def find_audio(arguments: Sequence[str]) -> list[str]:
     EarmarkWarning
         If a folder cannot be read.
     """
-    found: dict[str, str] = {}  # absolute path -> as given
+    found: dict[str, str] = {}  # the file itself -> the path that led to it first
     for argument in arguments:
         for path in _expand(argument):
-            found.setdefault(path if path == STDIN else os.path.abspath(path), path)  # noqa: PTH100 (keeps links)
+            found.setdefault(path if path == STDIN else os.path.realpath(path), path)
     return list(found.values())
 
 

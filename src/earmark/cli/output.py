@@ -42,20 +42,25 @@ def warn(message: str) -> None:
 
 def note(message: str) -> None:
     """Say something on stderr."""
-    sys.stderr.write(printable(message) + "\n")
+    sys.stderr.write(printable(message, lines=True) + "\n")
 
 
 def _say(kind: str, colour: str, message: str) -> None:
     head = f"\x1b[1;{colour}m{kind}:\x1b[0m" if _is_colourful(sys.stderr) else f"{kind}:"
-    sys.stderr.write(f"{head} {printable(message)}\n")
+    sys.stderr.write(f"{head} {printable(message, lines=True)}\n")
 
 
 def _is_colourful(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def printable(text: str) -> str:
+def printable(text: str, *, lines: bool = False) -> str:
     """Put � in place of bytes that are no text, and escape control characters: nothing plays with the terminal.
+
+    Parameters
+    ----------
+    text : such as the name of a file
+    lines : keep the ends of lines
 
     Examples
     --------
@@ -65,7 +70,7 @@ def printable(text: str) -> str:
     text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() or (lines and c == "\n") else repr(c)[1:-1] for c in text)
 
 
 @contextmanager
