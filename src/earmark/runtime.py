@@ -1,4 +1,4 @@
-"""Run networks: ONNX Runtime on the CPU (no torch), PyTorch on a GPU, OpenVINO when asked.
+"""Run networks: ONNX Runtime on the CPU (no torch), PyTorch on a GPU.
 
 A `Network` runs one or several models that share a front end. It takes batches of chunks with their context and may be
 called from several threads at once.
@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from earmark.errors import EarmarkError, MissingExtraError, UsageError
 from earmark.models.card import ModelCard
-from earmark.models.graphs import filled, has_skeleton, skeleton_for, values_for
+from earmark.models.graphs import has_skeleton, read_skeleton, skeleton_for, values_for
 
 Batch = NDArray[np.float32]
-Engine = Literal["auto", "onnx", "torch", "openvino"]
+Engine = Literal["auto", "onnx", "torch"]
 Model = tuple[Mapping[str, NDArray[np.generic]], ModelCard]
 
-ENGINES: tuple[Engine, ...] = ("auto", "onnx", "torch", "openvino")
+ENGINES: tuple[Engine, ...] = ("auto", "onnx", "torch")
 
 
 class Network(Protocol):
@@ -55,7 +55,7 @@ def choose(engine: str, device: str) -> tuple[str, str]:
 
     Parameters
     ----------
-    engine : "auto", "onnx", "torch" or "openvino"
+    engine : "auto", "onnx" or "torch"
     device : "auto", "cpu", or a device of PyTorch such as "cuda" or "cuda:1"
 
     Returns
@@ -91,7 +91,7 @@ def group(cards: Sequence[ModelCard], *, engine: str = "onnx") -> list[list[int]
     Parameters
     ----------
     cards : of the models
-    engine : "onnx" and "openvino" are limited to the graphs that earmark ships
+    engine : "onnx" is limited to the graphs that earmark ships
 
     Returns
     -------
@@ -136,8 +136,6 @@ def open_network(models: Sequence[Model], *, engine: str = "onnx", device: str =
     """
     if engine == "torch":
         return TorchNetwork(models, device=device)
-    if engine == "openvino":
-        return OpenVinoNetwork(models, threads=threads)
     return OnnxNetwork(models, threads=threads)
 
 
@@ -151,27 +149,67 @@ class OnnxNetwork:
     """
 
     def __init__(self, models: Sequence[Model], *, threads: int = 1) -> None:
-        skeleton = skeleton_for([card for _, card in models])
-        values = {name: np.ascontiguousarray(value) for name, value in values_for(models).items()}
-        # ONNX Runtime reads the arrays when it optimises the graph: they have to outlive the session's start.
-        tensors = [ort.OrtValue.ortvalue_from_numpy(value) for value in values.values()]
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        options.add_external_initializers(list(values), tensors)
-        try:
-            self.session = ort.InferenceSession(skeleton, options, providers=["CPUExecutionProvider"])
-        except (ort.capi.onnxruntime_pybind11_state.Fail, ort.capi.onnxruntime_pybind11_state.InvalidArgument) as error:
-            names = ", ".join(card.name for _, card in models)
-            raise EarmarkError(
-                f"the weights of {names} do not fit the graph: {error}",
-                hint="models with another number of tags need PyTorch: --engine torch",
-            ) from error
+        self.session = _open_session(skeleton_for([card for _, card in models]), models, threads)
 
     def run(self, waveform: Batch) -> list[tuple[Batch, Batch]]:
         """Run a batch; see `Network`."""
         return _pairs(self.session.run(None, {"waveform": waveform}))
+
+
+class OnnxLayers:
+    """One network on ONNX Runtime's CPU provider that returns every layer.
+
+    Parameters
+    ----------
+    model : arrays and card of a model whose architecture is in `graphs.LAYER_SKELETONS`
+    threads : threads of one call
+
+    Attributes
+    ----------
+    names : what `run` returns: "scores", then the stages in order
+
+    Raises
+    ------
+    UnknownNameError
+        If earmark ships no such graph of the architecture.
+    """
+
+    def __init__(self, model: Model, *, threads: int = 1) -> None:
+        self.session = _open_session(read_skeleton(f"{model[1].architecture}.layers"), [model], threads)
+        self.names: tuple[str, ...] = tuple(output.name for output in self.session.get_outputs())
+
+    def run(self, waveform: Batch) -> dict[str, Batch]:
+        """Run a batch.
+
+        Parameters
+        ----------
+        waveform : shape (B, S): chunks with their context; musicnn takes any length
+
+        Returns
+        -------
+        "scores" (B, K), and the stages by name: (B, C, F, T), (B, C, T) or (B, C)
+        """
+        return dict(zip(self.names, self.session.run(None, {"waveform": waveform}), strict=True))
+
+
+def _open_session(skeleton: bytes, models: Sequence[Model], threads: int) -> ort.InferenceSession:
+    """Start ONNX Runtime on a skeleton, filled with the models' weights."""
+    values = {name: np.ascontiguousarray(value) for name, value in values_for(models).items()}
+    # ONNX Runtime reads the arrays when it optimises the graph: they have to outlive the session's start.
+    tensors = [ort.OrtValue.ortvalue_from_numpy(value) for value in values.values()]
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_external_initializers(list(values), tensors)
+    try:
+        return ort.InferenceSession(skeleton, options, providers=["CPUExecutionProvider"])
+    except (ort.capi.onnxruntime_pybind11_state.Fail, ort.capi.onnxruntime_pybind11_state.InvalidArgument) as error:
+        names = ", ".join(card.name for _, card in models)
+        raise EarmarkError(
+            f"the weights of {names} do not fit the graph: {error}",
+            hint="models with another number of tags need PyTorch: --engine torch",
+        ) from error
 
 
 class TorchNetwork:
@@ -202,41 +240,6 @@ class TorchNetwork:
         with self.torch.inference_mode():
             outputs = self.networks(self.torch.from_numpy(waveform).to(self.device))
         return _pairs([output.float().cpu().numpy() for output in outputs])
-
-
-class OpenVinoNetwork:
-    """Networks on OpenVINO, which computes in bfloat16 where the CPU can.
-
-    Parameters
-    ----------
-    models : arrays and card of each
-    threads : threads of one call
-
-    Notes
-    -----
-    Opt-in: it is faster, and its scores differ from float32 by up to the figure in `benchmarks/`.
-    """
-
-    def __init__(self, models: Sequence[Model], *, threads: int = 1) -> None:
-        try:
-            import openvino
-        except ImportError as error:
-            raise MissingExtraError("the engine 'openvino'", "openvino") from error
-        graph = filled(skeleton_for([card for _, card in models]), values_for(models))
-        core = openvino.Core()
-        hints = {
-            "PERFORMANCE_HINT": "THROUGHPUT",
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": threads,
-            "INFERENCE_PRECISION_HINT": "bf16",
-        }
-        self.compiled = core.compile_model(core.read_model(graph.SerializeToString()), "CPU", hints)
-
-    def run(self, waveform: Batch) -> list[tuple[Batch, Batch]]:
-        """Run a batch; see `Network`."""
-        request = self.compiled.create_infer_request()
-        results = request.infer({"waveform": waveform})
-        return _pairs([np.array(results[output]) for output in self.compiled.outputs])
 
 
 def _pairs(outputs: Sequence[Batch]) -> list[tuple[Batch, Batch]]:

@@ -33,7 +33,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
 }
 MIN_SECONDS = 0.5  # less than this is a click, not music
 SILENCE = 1e-4  # peak of a track that counts as silent: -80 dB, below the dither of 14 bits
-_BATCH_SAMPLES = 4 * 48000  # per batch on the CPU: what the network makes of it stays in the cache
+_BATCH_SAMPLES = 2 * 48000  # per batch on the CPU: what the network makes of it stays in the cache
 _GPU_BATCH_SAMPLES = 64 * 48000
 
 
@@ -90,7 +90,7 @@ class Tagger:
     model : name of one model; its published tags are given as they are
     preset : "standard" (musicnn on the Million Song Dataset and on MagnaTagATune) or "full" (and on MTG-Jamendo), used
         unless `model` is given; the tags of the models are merged by category
-    engine : "auto", "onnx", "torch" or "openvino"
+    engine : "auto", "onnx" or "torch"
     device : "auto", "cpu", or a device of PyTorch such as "cuda"
     hop_seconds : distance between the starts of two chunks; as published (no overlap) unless given, seconds
     raw : with a preset, keep every model's own tags instead of merging synonyms

@@ -31,9 +31,12 @@ class TaggingModel(nn.Module):
     embedding_layer : name of the stage that is the embedding
     layer_names : names of all stages, in order; the last one is "logits"
     card : what the weights are; None while they are untrained
+    is_fast : in eval mode, compute by a formulation with less arithmetic where the architecture has one; exported
+        graphs do, the outputs differ by rounding only
     """
 
     card: ModelCard | None = None
+    is_fast: bool = False
     frontend: nn.Module
     sample_rate: int
     chunk_samples: int

@@ -3,6 +3,7 @@
 `python -m earmark.models.export FOLDER` writes the skeletons anew; the tests compare them with the shipped ones.
 """
 
+import copy
 import sys
 import warnings
 from collections.abc import Sequence
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import onnx
 import torch
+from torch import Tensor, nn
 
 from earmark.models.base import Networks, TaggingModel, build
-from earmark.models.graphs import SKELETONS
+from earmark.models.graphs import LAYER_SKELETONS, SKELETONS
 
 OPSET = 20
 
@@ -29,21 +31,67 @@ def export_graph(models: Sequence[TaggingModel]) -> onnx.ModelProto:
     a graph from "waveform" (B, window) to "scores_0" (B, K), "embedding_0" (B, D), "scores_1", ...; its initializers
     have the names that `earmark.models.graphs` describes
     """
-    networks = Networks(models).eval()
+    networks = Networks(copy.deepcopy(list(models))).eval()
+    for model in networks.models:
+        assert isinstance(model, TaggingModel)
+        model.is_fast = True
     example = torch.zeros(2, networks.window)
     example[:, ::100] = 0.1
     names = [f"{kind}_{i}" for i in range(len(models)) for kind in ("scores", "embedding")]
+    return _to_onnx(networks, example, names, {0: torch.export.Dim("batch")})
+
+
+def export_layers(model: TaggingModel) -> onnx.ModelProto:
+    """Export a network in its plain form as a graph that returns every stage.
+
+    Parameters
+    ----------
+    model : a network
+
+    Returns
+    -------
+    a graph from "waveform" (B, S) with context to "scores" (B, K) and to every stage but the logits, by name; S may
+    vary where the stages keep a time axis of any length, as those of musicnn do
+    """
+    layers = _Layers(copy.deepcopy(model)).eval()
+    example = torch.zeros(2, model.chunk_samples + sum(model.context))
+    example[:, ::100] = 0.1
+    dynamic = {0: torch.export.Dim("batch")}
+    if "flat" not in model.layer_names:
+        dynamic[1] = torch.export.Dim("samples")
+    return _to_onnx(layers, example, ["scores", *model.layer_names[:-1]], dynamic)
+
+
+class _Layers(nn.Module):
+    """One network that returns its scores and all its stages."""
+
+    def __init__(self, model: TaggingModel) -> None:
+        super().__init__()
+        model.is_fast = False
+        self.models = nn.ModuleList([model])  # so that the weights are named as in `Networks`
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
+        """(B, S) -> scores (B, K), then the stages."""
+        (model,) = self.models
+        assert isinstance(model, TaggingModel)
+        stages = dict(model.stages(model.represent(waveform, has_context=True)))
+        return torch.sigmoid(stages.pop("logits")), *stages.values()
+
+
+def _to_onnx(
+    module: nn.Module, example: Tensor, output_names: Sequence[str], dynamic: dict[int, torch.export.Dim]
+) -> onnx.ModelProto:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the exporter, about packages that are not installed
         program = torch.onnx.export(
-            networks,
+            module,
             (example,),
             dynamo=True,
             optimize=False,
             opset_version=OPSET,
             input_names=["waveform"],
-            output_names=names,
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            output_names=list(output_names),
+            dynamic_shapes=(dynamic,),
             verbose=False,
         )
     assert program is not None
@@ -73,13 +121,16 @@ def _tidy(model: onnx.ModelProto) -> None:
 
 
 def skeleton(name: str) -> bytes:
-    """Export one of `SKELETONS` without its weights.
+    """Export one of `SKELETONS` or `LAYER_SKELETONS` without its weights.
 
     Parameters
     ----------
-    name : a name out of `SKELETONS`
+    name : a name out of either
     """
-    model = export_graph([build(architecture) for architecture in SKELETONS[name]])
+    if name in LAYER_SKELETONS:
+        model = export_layers(build(LAYER_SKELETONS[name]))
+    else:
+        model = export_graph([build(architecture) for architecture in SKELETONS[name]])
     for tensor in model.graph.initializer:
         if tensor.name.startswith("frontend.") or tensor.name[0].isdigit():
             for kind in ("raw_data", "float_data", "int64_data"):
@@ -94,7 +145,7 @@ def skeleton(name: str) -> bytes:
 def write_skeletons(folder: Path) -> None:
     """Write all skeletons into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in SKELETONS:
+    for name in (*SKELETONS, *LAYER_SKELETONS):
         (folder / f"{name}.onnx").write_bytes(skeleton(name))
 
 

@@ -5,6 +5,8 @@ by name when a session starts. `earmark.models.export` writes the skeletons from
 
 Every graph takes "waveform" (B, window): chunks with their context. For each network i (one, or several on one front
 end) it returns "scores_i" (B, K) and "embedding_i" (B, D). Weights are named "i.NAME OF THE PYTORCH PARAMETER".
+
+The graphs of `LAYER_SKELETONS` hold one network in its plain form and return "scores" and every stage by its name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,6 +32,9 @@ SKELETONS: Mapping[str, tuple[str, ...]] = {
     "crnn_choi": ("crnn_choi",),
 }
 
+# Graphs that return every layer, by the architecture that they hold; musicnn's take a waveform of any length.
+LAYER_SKELETONS: Mapping[str, str] = {"musicnn.layers": "musicnn", "vgg.layers": "vgg"}
+
 
 def read_skeleton(name: str) -> bytes:
     """Return the bytes of a skeleton.
@@ -39,8 +44,8 @@ def read_skeleton(name: str) -> bytes:
     UnknownNameError
         If earmark ships none of that name.
     """
-    if name not in SKELETONS:
-        raise UnknownNameError("graph", name, SKELETONS)
+    if name not in SKELETONS and name not in LAYER_SKELETONS:
+        raise UnknownNameError("graph", name, (*SKELETONS, *LAYER_SKELETONS))
     return (resources.files("earmark") / "data" / "skeletons" / f"{name}.onnx").read_bytes()
 
 

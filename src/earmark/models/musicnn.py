@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from earmark.audio.frontends import MusicnnMel, WonMel
 from earmark.models.base import ARCHITECTURES, TaggingModel
+from earmark.models.peaks import peaks_over_frequency
 
 _TF_EPS = 1e-3  # the epsilon of TensorFlow's batch norm
 _TIMBRAL_HEIGHTS = (38, 67)  # 0.4 and 0.7 of 96 mel bands
@@ -40,6 +41,12 @@ class _TimbralBlock(nn.Module):
         y = F.relu(self.norm(y)) if self.norm_first else self.norm(F.relu(y))
         return y.amax(dim=2)
 
+    def fast(self, x: Tensor) -> Tensor:
+        """Do the same in eval mode with less arithmetic."""
+        signs = torch.sign(self.norm.weight)
+        (peak,) = peaks_over_frequency(x.squeeze(1), [self.conv.weight.squeeze(1) * signs[:, None, None]])
+        return _after_peak(peak, signs, self.conv.bias, self.norm, norm_first=self.norm_first)
+
 
 class _TemporalBlock(nn.Module):
     """Filters `width` frames wide on every mel band; the strongest response over frequency is kept."""
@@ -55,6 +62,34 @@ class _TemporalBlock(nn.Module):
         """(B, 1, F, T) -> (B, 51, T)."""
         y: Tensor = self.norm(F.relu(self.conv(F.pad(x, self.padding))))
         return y.amax(dim=2)
+
+    def fast(self, x: Tensor) -> Tensor:
+        """Do the same in eval mode without keeping more than the convolution."""
+        signs = torch.sign(self.norm.weight)
+        weight = self.conv.weight * signs[:, None, None, None]
+        peak = F.conv2d(F.pad(x, self.padding), weight).amax(dim=2)
+        return _after_peak(peak, signs, self.conv.bias, self.norm, norm_first=False)
+
+
+def _after_peak(peak: Tensor, signs: Tensor, bias: Tensor | None, norm: nn.BatchNorm2d, *, norm_first: bool) -> Tensor:
+    """Apply bias, ReLU and batch norm behind the maximum over frequency instead of before it.
+
+    Where the scale of the norm is negative the highest output belongs to the lowest response: `signs` has turned those
+    filters round, so that the maximum was taken of what is right.
+
+    Parameters
+    ----------
+    peak : shape (B, N, T), maximum of signs * response, bias not added
+    signs : shape (N,), of the scale of the norm
+    """
+    assert bias is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    shift = norm.bias - norm.running_mean * scale
+    if norm_first:
+        return F.relu(peak * (scale * signs)[:, None] + (bias * scale + shift)[:, None])
+    return F.relu(peak * signs[:, None] + bias[:, None]) * scale[:, None] + shift[:, None]
 
 
 class _WonTemporalBlock(nn.Module):
@@ -125,9 +160,9 @@ class _MusicnnBody(TaggingModel):
     def stages(self, spectrogram: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield timbral ... cnn3 (B, C, T), mean_pool, max_pool, penultimate (B, C), logits (B, K)."""
         x = self.input_norm(spectrogram.unsqueeze(1))  # (B, 1, 96, T)
-        timbral = torch.cat([block(x) for block in self.timbral], dim=1)
+        timbral = torch.cat([self._run(block, x) for block in self.timbral], dim=1)
         yield "timbral", timbral
-        temporal = torch.cat([block(x) for block in self.temporal], dim=1)
+        temporal = torch.cat([self._run(block, x) for block in self.temporal], dim=1)
         yield "temporal", temporal
         front = torch.cat([timbral, temporal], dim=1)  # (B, 561, T)
         cnn1 = self.mid[0](front)
@@ -143,6 +178,13 @@ class _MusicnnBody(TaggingModel):
         penultimate = self.end.penultimate(mean, peak)
         yield "penultimate", penultimate
         yield "logits", self.end(penultimate)
+
+    def _run(self, block: nn.Module, x: Tensor) -> Tensor:
+        """Run a block of the front, the fast way where it has one and that is wanted."""
+        if self.is_fast and isinstance(block, _TimbralBlock | _TemporalBlock):
+            return block.fast(x)
+        y: Tensor = block(x)
+        return y
 
 
 @ARCHITECTURES.register("musicnn")
