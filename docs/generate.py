@@ -28,6 +28,7 @@ MODULES = (
     "earmark.vocabulary",
     "earmark.plots.taggram",
     "earmark.demo",
+    "earmark.compat.musicnn",
     "earmark.models.card",
     "earmark.models.weights",
     "earmark.models.base",
