@@ -11,7 +11,7 @@ import typer
 from earmark.cli import convert, demo, embed, models, output, tag, taggram
 from earmark.errors import EarmarkError, UnknownNameError, UsageError
 
-OK, FAILED, USAGE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 # The base of what the parser raises for a wrong option: its home differs between versions of Typer.
 _ParserError: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "UsageError")
@@ -57,7 +57,7 @@ def run(arguments: Sequence[str]) -> int:
 
     Returns
     -------
-    exit status: 0, 1 if something failed, 2 if the arguments were wrong, 130 if interrupted, 141 if nobody reads on
+    exit status: 0; 1 if something failed, or nobody reads the output; 2 if the arguments were wrong; 130 if interrupted
     """
     rest, debug = split_debug(arguments)
     output.prepare_streams()
@@ -67,7 +67,7 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as head, has seen enough
         _forget_stdout()
-        return BROKEN_PIPE
+        return FAILED
     return status
 
 
@@ -88,13 +88,14 @@ def _run(arguments: list[str], *, debug: bool) -> int:
         output.error(UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint))
         return USAGE
     except (KeyboardInterrupt, typer.Abort):
-        output.note("interrupted")
-        return INTERRUPTED
+        status = INTERRUPTED
     except EarmarkError as problem:
         if debug:
             raise
         output.error(problem)
         return USAGE if isinstance(problem, UsageError | UnknownNameError) else FAILED
+    if status == INTERRUPTED:  # some versions of Typer return it, others raise
+        output.note("interrupted")
     return status if isinstance(status, int) else OK
 
 

@@ -65,6 +65,7 @@ class _Layout:
         self.ascii_only = ascii_only
         self.name = min(max(cell_len(tag.tag) for tag in tags), MAX_TAG, max(width - SCORE - MIN_BAR - 2, 8)) + 2
         self.category = CATEGORY if width >= CATEGORY + self.name + SCORE + MIN_BAR else 0
+        self.time = max(len(clock_text(tag.peak_time)) for tag in tags)
         rest = width - self.category - self.name - SCORE
         self.lift = LIFT if rest >= LIFT + 12 and any(tag.lift is not None for tag in tags) else 0
         self.peak = PEAK if rest >= self.lift + PEAK + 16 else 0
@@ -102,5 +103,6 @@ class _Layout:
         if self.lift:
             line.append(("" if tag.lift is None else f"{tag.lift:.1f}").rjust(self.lift))
         if self.peak:
-            line.append(f"{tag.peak:.2f}  {clock_text(tag.peak_time):>5}".rjust(self.peak), style="dim")
+            line.append(f"{tag.peak:.2f}  {clock_text(tag.peak_time):>{self.time}}".rjust(self.peak), style="dim")
+        line.rstrip()
         return [*lines, line]
