@@ -168,6 +168,15 @@ def test_links_resolve(page: Path) -> None:
             assert anchor in anchors(file), f"{ident(page)} links to {target}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=ident)
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    if page.name in ("log.md", "CHANGELOG.md"):  # they tell what was
+        return
+    folders = (ROOT, ROOT / "src", ROOT / "src" / "earmark")
+    for name in re.findall(r"`([\w/]+/[\w/]*(?:\.py|\.toml))`", prose(page)):
+        assert any((folder / name).is_file() for folder in folders), name
+
+
 def test_every_page_is_reached_from_the_readme() -> None:
     seen, waiting = set[Path](), [ROOT / "README.md"]
     while waiting:
