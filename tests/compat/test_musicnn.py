@@ -115,6 +115,8 @@ class TestPublished:
         assert tags == golden["vocabularies"][model]
         assert taggram.dtype == np.float32
         np.testing.assert_allclose(taggram, expected, rtol=0, atol=1e-4)
+        scores_alone, _ = extractor(clip_16k(shared, clip), model=model, extract_features=False)
+        np.testing.assert_allclose(scores_alone, expected, rtol=0, atol=1e-4)
         shapes = {name: value.shape for name, value in features.items()}
         assert list(shapes.items()) == list(expected_shapes(model, len(expected)).items())
         if "musicnn" in model:

@@ -7,7 +7,7 @@ and librosa are not needed. New code has more from `earmark.Tagger`.
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, overload
@@ -19,7 +19,7 @@ from earmark.audio.chunks import ChunkPlan, stream_chunks
 from earmark.audio.io import open_audio
 from earmark.errors import AudioWarning, InputError, UnknownNameError, UsageError
 from earmark.models.weights import load_weights
-from earmark.runtime import OnnxLayers, cpu_count
+from earmark.runtime import OnnxLayers, cpu_count, open_network
 
 Array = NDArray[np.float32]
 FileName = str | os.PathLike[str]
@@ -36,6 +36,7 @@ MODELS: dict[str, str] = {
 _SAMPLE_RATE = 16000  # Hz
 _HOP = 256  # samples from one frame of the mel spectrogram to the next
 _N_FFT = 512  # samples
+_TRAINED_FRAMES = 187  # of a patch of 3 s, which the models were trained on
 _BATCH_SAMPLES = 4 * 48000  # what is computed at once: layers of more than that would not stay in the cache
 
 
@@ -168,10 +169,10 @@ def extractor(
     if "vgg" in model and input_length != 3:
         raise UsageError(f"input_length={input_length}: the vgg models take 3 s", hint="set input_length=3")
     n_frames, hop_frames = _frames(input_length, input_overlap)
-    network, labels = _open(MODELS[model])
+    run, labels = _open(MODELS[model], layers=extract_features or n_frames != _TRAINED_FRAMES)
     layers: dict[str, list[Array]] = {}
     for batch in _patches(file_name, n_frames, hop_frames):
-        for name, value in network.run(batch).items():
+        for name, value in run(batch).items():
             if name == "scores" or (extract_features and name != "flat"):
                 layers.setdefault(name, []).append(_old_layout(value))
     joined = {name: np.concatenate(layers.pop(name)) for name in list(layers)}
@@ -196,10 +197,13 @@ def _frames(input_length: float, input_overlap: float) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=2)
-def _open(name: str) -> tuple[OnnxLayers, tuple[str, ...]]:
-    """Load a model once for many calls."""
-    arrays, card = load_weights(name)
-    return OnnxLayers((arrays, card), threads=cpu_count()), card.tags
+def _open(name: str, *, layers: bool) -> tuple[Callable[[Array], Features], tuple[str, ...]]:
+    """Load a model once for many calls: with all its layers, or the graph that gives the scores sooner."""
+    model = load_weights(name)
+    if layers:
+        return OnnxLayers(model, threads=cpu_count()).run, model[1].tags
+    network = open_network([model], threads=cpu_count())
+    return lambda batch: {"scores": network.run(batch)[0][0]}, model[1].tags
 
 
 def _patches(file_name: FileName, n_frames: int, hop_frames: int) -> Iterator[Array]:
