@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,6 +25,7 @@ SHELLS = ("console", "bash", "sh", "shell")
 NOT_RUN = "<!-- not run -->"
 
 
+@cache
 def generator() -> ModuleType:
     spec = importlib.util.spec_from_file_location("docs_generate", DOCS / "generate.py")
     assert spec is not None
@@ -173,7 +175,7 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
     if page.name in ("log.md", "CHANGELOG.md"):  # they tell what was
         return
     folders = (ROOT, ROOT / "src", ROOT / "src" / "earmark")
-    for name in re.findall(r"`([\w/]+/[\w/]*(?:\.py|\.toml))`", prose(page)):
+    for name in re.findall(r"`([a-z_\d/]+/[a-z_\d]+\.(?:py|toml))`", prose(page)):
         assert any((folder / name).is_file() for folder in folders), name
 
 
