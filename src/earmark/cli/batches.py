@@ -46,11 +46,11 @@ class Batch:
         pad: "Pad" = "repeat",
     ) -> Tagger:
         """Load the models; the parameters are those of `Tagger`."""
-        progress = output.download_progress(quiet=self.quiet)
-        tagger = Tagger(
-            model, preset=preset, engine=engine, device=device, hop_seconds=hop_seconds, raw=raw, pad=pad,
-            progress=progress,
-        )  # fmt: skip
+        with output.download_progress(quiet=self.quiet) as progress:
+            tagger = Tagger(
+                model, preset=preset, engine=engine, device=device, hop_seconds=hop_seconds, raw=raw, pad=pad,
+                progress=progress,
+            )  # fmt: skip
         self._settings = {
             "model": tagger.name, "engine": tagger.engine, "hop_seconds": hop_seconds, "raw": raw, "pad": pad
         }  # fmt: skip

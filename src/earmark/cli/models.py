@@ -169,7 +169,8 @@ def pull_models(names: Names = None, everything: All = False, quiet: Quiet = Fal
     n_failed = 0
     for name in chosen:
         try:
-            path = pull(name, progress=output.download_progress(quiet=quiet, label=name))
+            with output.download_progress(quiet=quiet, label=name) as progress:
+                path = pull(name, progress=progress)
         except AssetError as problem:
             output.error(problem)
             n_failed += 1
@@ -214,4 +215,5 @@ def export(name: Name, output: Output, quiet: Quiet = False) -> None:
     from earmark.cli.output import download_progress
     from earmark.models.portable import export_model
 
-    export_model(name, output, progress=download_progress(quiet=quiet))
+    with download_progress(quiet=quiet) as progress:
+        export_model(name, output, progress=progress)

@@ -104,14 +104,13 @@ def console() -> "Console":
     return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
-def download_progress(*, quiet: bool, label: str = "weights") -> Callable[[int, int | None], None]:
-    """Return a function that shows how far a download is."""
-    bar = ProgressBar(f"fetching {label}", enabled=False if quiet else None)
+@contextmanager
+def download_progress(*, quiet: bool, label: str = "weights") -> Iterator[Callable[[int, int | None], None]]:
+    """Give a function that shows how far a download is."""
+    with ProgressBar(f"fetching {label}", enabled=False if quiet else None) as bar:
 
-    def show(done: int, total: int | None) -> None:
-        note = f"{done / 1e6:.1f} MB" if total is None else f"{done / 1e6:.1f} of {total / 1e6:.1f} MB"
-        bar.update(done / total if total else None, note)
-        if total is not None and done >= total:
-            bar.clear()
+        def show(done: int, total: int | None) -> None:
+            text = f"{done / 1e6:.1f} MB" if total is None else f"{done / 1e6:.1f} of {total / 1e6:.1f} MB"
+            bar.update(done / total if total else None, text)
 
-    return show
+        yield show
