@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from earmark.batch import STDIN, Journal, check_free, find_audio, output_paths, tag_batch
+from earmark.batch import STDIN, Journal, check_free, find_audio, make_folders, output_paths, tag_batch
 from earmark.errors import InputError, UsageError
 from earmark.tagger import TagFailure
 from earmark.track_tags import Tag, TrackTags
@@ -91,6 +91,8 @@ def test_what_stands_for_nothing_is_an_error(music: Path, tmp_path: Path) -> Non
         find_audio([str(tmp_path / "empty")])
     with pytest.raises(InputError, match="no file matches this pattern"):
         find_audio([str(music / "*.opus")])
+    with pytest.raises(InputError, match="an empty argument"):
+        find_audio([""])
 
 
 def test_results_come_in_order_and_failures_stop_nothing(music: Path) -> None:
@@ -226,6 +228,14 @@ def test_one_output_for_several_files_is_refused() -> None:
     assert "{name}.png" in str(caught.value.hint)
     with pytest.raises(UsageError, match=r"cannot write \.gif"):
         output_paths(["a.mp3"], "out.gif", suffixes=SUFFIXES, default=".png")
+
+
+def test_folders_for_outputs(tmp_path: Path) -> None:
+    make_folders([tmp_path / "a" / "b" / "x.png", tmp_path / "a" / "b" / "y.png"])
+    assert (tmp_path / "a" / "b").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be created"):
+        make_folders([tmp_path / "file" / "b" / "x.png"])
 
 
 def test_music_is_not_written_over(music: Path) -> None:

@@ -10,7 +10,7 @@ import os
 import threading
 import warnings
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +69,8 @@ def find_audio(arguments: Sequence[str]) -> list[str]:
 def _expand(argument: str) -> list[str]:
     if argument == STDIN:
         return [STDIN]
+    if not argument:
+        raise InputError("an empty argument stands for no file", hint="is a variable empty?")
     if Path(argument).is_dir():
         files = list(walk(argument))
         if not files:
@@ -347,6 +349,21 @@ def output_paths(paths: Sequence[str], target: str, *, suffixes: Collection[str]
         taken.add(output)
         chosen[path] = output
     return chosen
+
+
+def make_folders(paths: Iterable[Path]) -> None:
+    """Create the folders that outputs go to.
+
+    Raises
+    ------
+    InputError
+        If one cannot be created.
+    """
+    for folder in {path.parent for path in paths}:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be created: {error.strerror or error}") from error
 
 
 def check_free(target: str, *, source: str, force: bool = False) -> None:

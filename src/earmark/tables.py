@@ -8,6 +8,7 @@ import os
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -39,7 +40,7 @@ class ParquetTags:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = _in_folder(Path(path))
         self._arrow, self._parquet = _pyarrow()
         text, number = self._arrow.string(), self._arrow.float64()
         types = [text, number, text, text, text, number, number, number, number]
@@ -121,6 +122,11 @@ def write_embeddings(path: str | os.PathLike[str], results: Sequence[TrackTags],
         temporary.unlink(missing_ok=True)
 
 
+def embedding_only(result: TrackTags) -> TrackTags:
+    """Drop the tags and the taggram, so that the results of very many tracks fit into memory."""
+    return replace(result, tags=(), taggram=np.zeros((0, 0), np.float32), times=np.zeros((0, 2)))
+
+
 def check_embeddings(path: str | os.PathLike[str]) -> Path:
     """Return the path of a file for embeddings, if its suffix is one of `EMBEDDINGS` and its folder exists."""
     target = Path(path)
@@ -129,9 +135,7 @@ def check_embeddings(path: str | os.PathLike[str]) -> Path:
         raise UsageError(f"{target}: cannot write {target.suffix or 'a file without suffix'}", hint=hint)
     if target.suffix.lower() == ".parquet":
         _pyarrow()
-    if not target.parent.is_dir():
-        raise InputError(f"{target}: there is no folder {target.parent}", hint="create it first")
-    return target
+    return _in_folder(target)
 
 
 def _write_npz(
@@ -184,6 +188,12 @@ def _pyarrow() -> tuple[Any, Any]:
     return pyarrow, pyarrow.parquet
 
 
+def _in_folder(path: Path) -> Path:
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}", hint="create it first")
+    return path
+
+
 def _temporary(path: Path) -> Path:
     return path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
 
@@ -194,5 +204,4 @@ def _reasons(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = None if path.parent.is_dir() else f"create the folder {path.parent} first"
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}", hint=hint) from error
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error

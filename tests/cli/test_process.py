@@ -67,3 +67,13 @@ def test_debug_shows_where(program: Program) -> None:
     assert (plain.returncode, debug.returncode) == (2, 1)
     assert b"Traceback" not in plain.stderr
     assert b"Traceback" in debug.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_is_an_error_in_words(music: Path) -> None:
+    command = [sys.executable, "-m", "earmark", "tag", str(music / "a.wav")]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"error: [Errno 28]")
+    assert done.stderr.count(b"\n") == 1

@@ -68,6 +68,12 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader, such as head, has seen enough
         _forget_stdout()
         return FAILED
+    except OSError as problem:  # stdout leads to a full disk
+        if debug:
+            raise
+        _forget_stdout()
+        output.error(EarmarkError(str(problem)))
+        return FAILED
     return status
 
 

@@ -36,13 +36,13 @@ def embed(
     duration, model and embedding. Files that fail are left out and reported, and the exit status is 1.
     """
     from earmark.cli.batches import Batch
-    from earmark.tables import check_embeddings, write_embeddings
+    from earmark.tables import check_embeddings, embedding_only, write_embeddings
 
     target = check_embeddings(output)
     batch = Batch(files, quiet=quiet)
     with batch.tagger(model, preset=preset, engine=engine, device=device) as tagger:
         ran = batch.run(tagger, jobs=jobs, offset=offset, duration=duration, resume=resume)
-        results = [result for _, result in ran]
+        results = [embedding_only(result) for _, result in ran]
         layers = [card.embedding for card in tagger.cards]
     if results:
         write_embeddings(target, results, layers)

@@ -91,10 +91,9 @@ def tag(
 def _pictures(paths: list[str], target: str | None) -> "dict[str, Path]":
     if target is None:
         return {}
-    from earmark.batch import output_paths
+    from earmark.batch import make_folders, output_paths
     from earmark.plots.taggram import PICTURES, TABLES
 
     targets = output_paths(paths, target, suffixes=PICTURES + TABLES, default=".png")
-    for folder in {chosen.parent for chosen in targets.values()}:
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folders(targets.values())
     return targets
