@@ -1,13 +1,18 @@
-"""The highest response of tall filters over all positions in frequency, with a quarter of the arithmetic.
+"""The highest response of filters over all positions in frequency, with a fraction of the arithmetic.
 
-musicnn slides filters 7 frames wide and 38 or 67 mel bands high over 96 bands and keeps the highest response only. Done
-as a convolution that is 80 % of the whole network. Here the correlation along frequency is done in the Fourier domain:
+Tall filters, `peaks_over_frequency`. musicnn slides filters 7 frames wide and 38 or 67 mel bands high over 96 bands and
+keeps the highest response only. Done as a convolution that is 80 % of the whole network. Here the correlation along
+frequency is done in the Fourier domain:
 
 - With F bands and half-integer frequencies (m + 1/2) 2 pi / F the transform has F / 2 complex bins and no special ones.
   Positions that would wrap around are never asked for, so no padding is needed.
 - Per bin there remains a small matrix product over 7 frames x (real, imaginary).
 - Seen from the middle position c, the responses at c + u and c - u are E(u) - O(u) and E(u) + O(u), with E a sum of
   cosines and O a sum of sines. The higher of the two is E + |O|: half of the inverse transform is never computed.
+
+Long filters, `peaks_of_long_filters`. On every band musicnn slides filters of up to 128 frames over time. Here time is
+split into D blocks of 9 frames; along the blocks the correlation is done in the Fourier domain, again at half-integer
+frequencies, within a block as a small matrix product. What wraps around falls on the zeros before the first frame.
 
 Everything that depends on the weights alone is folded by ONNX Runtime when a session starts.
 """
@@ -86,3 +91,66 @@ def _peaks(spectrum: Tensor, weight: Tensor, n_batch: int, n_bands: int, n_times
         highest = (torch.matmul(even, real) + torch.matmul(odd, imaginary).abs()).amax(dim=1)
         found.append(highest.reshape(n_batch, n, n_times))
     return torch.cat(found, dim=1)
+
+
+_STEP = 9  # frames of a block of time; of 2 to 16 the fastest for 187 frames
+
+
+def peaks_of_long_filters(x: Tensor, weight: Tensor, *, filters_at_once: int = 17) -> Tensor:
+    """Correlate every band with long filters over time and keep the highest response of all bands.
+
+    Parameters
+    ----------
+    x : shape (B, F, T)
+    weight : shape (N, n_frames), n_frames even
+    filters_at_once : filters whose responses are held at a time; few enough to stay in the cache
+
+    Returns
+    -------
+    shape (B, N, T): max over f of sum over j of weight[n, j] * x[f, t + j - (n_frames - 1) // 2], zeros outside
+    """
+    n_batch, n_bands, n_times = x.shape
+    n_filters, n_frames = weight.shape
+    n_blocks = -(-(n_times + n_frames // 2) // _STEP)
+    n_blocks += n_blocks % 2
+    before = (n_frames - 1) // 2
+    padded = F.pad(x.transpose(1, 2), (0, 0, before, n_blocks * _STEP - n_times - before))
+    angles = _angles(n_blocks)
+    phase = np.outer(angles, np.arange(n_blocks))
+    basis = np.stack([np.cos(phase), -np.sin(phase)], axis=1).reshape(n_blocks, n_blocks)  # (bin, part) x block
+    spectrum = torch.matmul(_tensor(basis, x), padded.reshape(n_batch, n_blocks, _STEP * n_bands))
+    spectrum = spectrum.reshape(n_batch, n_blocks // 2, 2 * _STEP, n_bands)  # part, then frame in the block
+    n_out = -(-n_times // _STEP)
+    inverse = np.outer(np.arange(n_out), angles)
+    inverse = np.stack([np.cos(inverse), -np.sin(inverse)], axis=2).reshape(n_out, n_blocks) * 2 / n_blocks
+    spectra = _long_filter_spectra(weight, n_blocks)  # (bin, N, part, frame, part, frame)
+    found = []
+    for start in range(0, n_filters, filters_at_once):
+        block = slice(start, min(start + filters_at_once, n_filters))
+        n = block.stop - block.start
+        columns = spectra[:, block].permute(0, 2, 1, 3, 4, 5).reshape(n_blocks // 2, 2 * n * _STEP, 2 * _STEP)
+        product = torch.matmul(columns, spectrum).reshape(n_batch, n_blocks, n * _STEP * n_bands)
+        response = torch.matmul(_tensor(inverse, x), product).reshape(n_batch * n_out * n * _STEP, n_bands)
+        highest = response.amax(dim=1).reshape(n_batch, n_out, n, _STEP).transpose(1, 2)
+        found.append(highest.reshape(n_batch, n, n_out * _STEP)[..., :n_times])
+    return torch.cat(found, dim=1)
+
+
+def _long_filter_spectra(weight: Tensor, n_blocks: int) -> Tensor:
+    """Transform long filters, (N, n_frames) -> (bin, N, part out, frame out, part in, frame in).
+
+    Tap j of the response at frame s of a block meets frame r of the block q further on, with j = 9 q + r - s.
+    """
+    n_frames = weight.shape[1]
+    shift = np.arange(_STEP)
+    tap = _STEP * np.arange(n_blocks) + shift[None, :, None] - shift[:, None, None]  # (s, r, q)
+    tap = np.where((tap >= 0) & (tap < n_frames), tap, n_frames)  # no such tap: the zero behind the last one
+    index = torch.from_numpy(tap.ravel()).to(weight.device)
+    taps = F.pad(weight, (0, 1)).index_select(1, index).reshape(-1, n_blocks)
+    phase = np.outer(np.arange(n_blocks), _angles(n_blocks))
+    shape = (weight.shape[0], _STEP, _STEP, n_blocks // 2)
+    real = torch.matmul(taps, _tensor(np.cos(phase), weight)).reshape(shape)
+    imaginary = torch.matmul(taps, _tensor(np.sin(phase), weight)).reshape(shape)
+    to_real = torch.stack([real, -imaginary], dim=2)  # (N, s, part in, r, bin)
+    to_imaginary = torch.stack([imaginary, real], dim=2)
+    return torch.stack([to_real, to_imaginary], dim=1).permute(5, 0, 1, 2, 3, 4)
