@@ -468,8 +468,18 @@ LAYERS_BEGIN, LAYERS_END = "<!-- layers, by docs/generate.py -->", "<!-- end of 
 
 
 def render_architecture() -> str:
-    """Put the layers of tests/test_layout.py, and what each is for, into the page about the architecture."""
-    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    """Put the layers, and what each is for, into the page about the architecture."""
+    return with_layers(DOCS / "architecture.md")
+
+
+def render_readme() -> str:
+    """Put the layers, and what each is for, into the README."""
+    return with_layers(DOCS.parent / "README.md")
+
+
+def with_layers(path: Path) -> str:
+    """Put the layers of tests/test_layout.py, and what each is for, between the two marks of a page."""
+    page = path.read_text(encoding="utf-8")
     before, _, rest = page.partition(LAYERS_BEGIN)
     _, _, after = rest.partition(LAYERS_END)
     node = next(
@@ -494,6 +504,7 @@ def purpose(module: str) -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "architecture.md": render_architecture,
+    "../README.md": render_readme,
     "reference/cli.md": render_cli,
     "reference/api.md": render_api,
     "reference/models.md": render_models,

@@ -19,6 +19,7 @@ LAYERS = """
   registry
   assets
   progress
+  parallel
   audio.filters
   audio.mpeg
   audio.decode

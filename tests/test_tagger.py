@@ -202,7 +202,7 @@ def test_unknown_names_and_values_are_refused() -> None:
     assert "musicnn.pons_mtt" in str(error.value.hint)
     with pytest.raises(UnknownNameError, match="preset 'standart'"):
         earmark.Tagger(preset="standart")
-    for options in ({"hop_seconds": 0.0}, {"threads": 0}):
+    for options in ({"hop_seconds": 0.0}, {"threads": 0}, {"pad": "repaet"}):
         with pytest.raises(UsageError, match="="):
             earmark.Tagger(**options)
 

@@ -9,31 +9,20 @@ import json
 import os
 import threading
 import warnings
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from earmark.audio.io import AUDIO_SUFFIXES
 from earmark.errors import EarmarkError, EarmarkWarning, InputError, UsageError
-from earmark.tagger import TagFailure
+from earmark.parallel import map_ordered
+from earmark.tagger import Listener, TagFailure, tag_or_fail
 from earmark.track_tags import TrackTags
 
 STDIN = "-"
 _FORMAT = 1  # of a journal
-
-
-class Listener(Protocol):
-    """What tags one track; a `Tagger` does."""
-
-    threads: int
-
-    def tag(self, source: str, *, offset: float = 0.0, duration: float | None = None) -> TrackTags:
-        """Tag one track."""
-        ...
 
 
 def find_audio(arguments: Sequence[str]) -> list[str]:
@@ -132,38 +121,18 @@ def tag_batch(
     ------
     for every path in order, its tags or why there are none
     """
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"jobs is {jobs}, expected 1 or more")
-    n_jobs = jobs or tagger.threads + 1
 
     def work(path: str) -> TrackTags | TagFailure:
+        known = journal.find(path) if journal is not None and path not in redo else None
+        if known is not None:
+            return known
         stamp = None if journal is None else Stamp.of(path)
-        try:
-            result = tagger.tag(path, offset=offset, duration=duration)
-        except EarmarkError as error:
-            return TagFailure(path, error)
-        except OSError as error:  # the disk, the network drive
-            return TagFailure(path, InputError(f"{path}: {error.strerror or error}"))
-        if journal is not None and stamp is not None:
+        result = tag_or_fail(tagger, path, offset=offset, duration=duration)
+        if journal is not None and stamp is not None and isinstance(result, TrackTags):
             journal.add(path, stamp, result)
         return result
 
-    pool = ThreadPoolExecutor(n_jobs, thread_name_prefix="earmark-batch")
-    waiting: deque[TrackTags | Future[TrackTags | TagFailure]] = deque()
-    try:
-        for path in paths:
-            known = journal.find(path) if journal is not None and path not in redo else None
-            waiting.append(known or pool.submit(work, path))
-            if len(waiting) > 2 * n_jobs:
-                yield _settled(waiting.popleft())
-        while waiting:
-            yield _settled(waiting.popleft())
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _settled(item: "TrackTags | Future[TrackTags | TagFailure]") -> TrackTags | TagFailure:
-    return item.result() if isinstance(item, Future) else item
+    return map_ordered(work, paths, jobs=tagger.threads + 1 if jobs is None else jobs)
 
 
 class Stamp(tuple[int, int]):

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import TracebackType
-from typing import Self
+from typing import Any, Protocol, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from earmark.audio.io import AudioReader, Source, open_audio
 from earmark.errors import EarmarkError, InputError, UnknownNameError, UsageError
 from earmark.models.card import ModelCard
 from earmark.models.weights import Progress, load_weights
+from earmark.parallel import map_ordered
 from earmark.runtime import Network, choose, cpu_count, group, open_network
 from earmark.track_tags import ModelTaggram, TrackTags, from_taggrams
 from earmark.vocabulary import union
@@ -136,6 +137,8 @@ class Tagger:
             raise UsageError(f"hop_seconds={hop_seconds}", hint="it must be more than 0 s")
         if threads is not None and threads < 1:
             raise UsageError(f"threads={threads}", hint="it must be at least 1")
+        if pad not in get_args(Pad):
+            raise UsageError(f"pad={pad!r}", hint=f"one of {', '.join(get_args(Pad))}")
         names = PRESETS[preset] if model is None else (model,)
         self.name = preset if model is None else model
         self.engine, self.device = choose(engine, device)
@@ -192,32 +195,26 @@ class Tagger:
                 warnings=(*reader.notes, *self._padding_notes(seconds)),
             )
 
-    def tag_many(self, sources: Iterable[Source], *, jobs: int | None = None) -> Iterator[TrackTags | TagFailure]:
+    def tag_many(
+        self, sources: Iterable[Source], *, jobs: int | None = None, offset: float = 0.0, duration: float | None = None
+    ) -> Iterator[TrackTags | TagFailure]:
         """Tag many tracks, several at a time; one that fails stops nothing.
 
         Parameters
         ----------
         sources : as `tag` takes them
         jobs : tracks that are open at the same time; one more than `threads` unless given
+        offset, duration : of every track, see `tag`
 
         Yields
         ------
         for every source in order, its tags or why there are none
         """
-        if jobs is not None and jobs < 1:
-            raise UsageError(f"jobs={jobs}", hint="it must be at least 1")
-        n_jobs = jobs or self.threads + 1
-        pool = ThreadPoolExecutor(n_jobs, thread_name_prefix="earmark-decode")
-        waiting: deque[Future[TrackTags | TagFailure]] = deque()
-        try:
-            for source in sources:
-                waiting.append(pool.submit(self._tag_or_fail, source))
-                if len(waiting) > 2 * n_jobs:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+
+        def work(source: Source) -> TrackTags | TagFailure:
+            return tag_or_fail(self, source, offset=offset, duration=duration)
+
+        return map_ordered(work, sources, jobs=self.threads + 1 if jobs is None else jobs)
 
     def embed(self, source: Source, *, offset: float = 0.0, duration: float | None = None) -> NDArray[np.float32]:
         """Return the embedding of one track, shape (D,); see `tag` for the parameters and errors."""
@@ -234,14 +231,6 @@ class Tagger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _tag_or_fail(self, source: Source) -> TrackTags | TagFailure:
-        try:
-            return self.tag(source)
-        except EarmarkError as error:
-            return TagFailure(_name(source), error)
-        except OSError as error:  # the disk, the network drive
-            return TagFailure(_name(source), InputError(f"{_name(source)}: {error.strerror or error}"))
 
     def _run(self, watch: "_Watch") -> list[_Output]:
         """Cut, compute, collect: all groups side by side on one decode."""
@@ -329,6 +318,28 @@ class _Watch:
                 self.peak = max(self.peak, float(block.max()), -float(block.min()))
             yield block
         self.ended = True
+
+
+class Listener(Protocol):
+    """What tags one track; a `Tagger` does."""
+
+    threads: int
+
+    def tag(self, source: Any, *, offset: float = 0.0, duration: float | None = None) -> TrackTags:
+        """Tag one track."""
+        ...
+
+
+def tag_or_fail(
+    tagger: Listener, source: Source, *, offset: float = 0.0, duration: float | None = None
+) -> TrackTags | TagFailure:
+    """Tag one track, or return why it cannot be tagged; the parameters are those of `Tagger.tag`."""
+    try:
+        return tagger.tag(source, offset=offset, duration=duration)
+    except EarmarkError as error:
+        return TagFailure(_name(source), error)
+    except OSError as error:  # the disk, the network drive
+        return TagFailure(_name(source), InputError(f"{_name(source)}: {error.strerror or error}"))
 
 
 def _plan(card: ModelCard, hop_seconds: float | None) -> ChunkPlan:

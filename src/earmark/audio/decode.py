@@ -144,7 +144,7 @@ class _Sound(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no typ
     """A `SoundFile` that does not seek after every read.
 
     soundfile does so whenever a file can seek. In mp3 a seek loses the bit reservoir: the first few hundred samples
-    of each block would come out wrong in many files, and with small blocks it would take twice the time.
+    of a block can come out wrong (`docs/log.md`), and with small blocks it would take twice the time.
     """
 
     def seekable(self) -> bool:

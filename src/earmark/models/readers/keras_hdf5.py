@@ -3,7 +3,6 @@
 import io
 from typing import Any, BinaryIO
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -33,6 +32,8 @@ def read_keras(file: BinaryIO | bytes) -> dict[str, Array]:
     AssetError
         If the file is damaged, holds no weights, or refers to other files.
     """
+    import h5py  # here, because most runs read no Keras file
+
     stream = io.BytesIO(file) if isinstance(file, bytes) else file
     arrays: dict[str, Array] = {}
 

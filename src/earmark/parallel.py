@@ -1,0 +1,53 @@
+"""Run a function over many items, several at a time, results in order. Knows nothing of music."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from earmark.errors import UsageError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_ordered(function: Callable[[Item], Result], items: Iterable[Item], *, jobs: int) -> Iterator[Result]:
+    """Yield function(item) for every item in order, computed by `jobs` threads.
+
+    Parameters
+    ----------
+    function : called from several threads; what it raises is raised here
+    items : taken as they are needed, at most 2 * jobs ahead of what was yielded
+    jobs : number of threads, at least 1
+
+    Raises
+    ------
+    UsageError
+        If `jobs` is less than 1.
+
+    Notes
+    -----
+    When the iterator is closed early, items that wait are dropped; those under way end in the background.
+
+    Examples
+    --------
+    >>> list(map_ordered(abs, [-3, 2, -1], jobs=2))
+    [3, 2, 1]
+    """
+    if jobs < 1:
+        raise UsageError(f"jobs is {jobs}, expected 1 or more")
+    return _map(function, items, jobs)
+
+
+def _map(function: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="earmark-job")
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > 2 * jobs:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
