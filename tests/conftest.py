@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+collect_ignore = ["golden/make_frontends.py"]  # needs librosa; run by hand
+
 SHARED = Path(os.environ.get("EARMARK_TEST_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 

@@ -32,8 +32,8 @@ LAYERS = """
   models.card
   models.readers
   models.convert
-  models.weights
   models.graphs
+  models.weights
   models.portable
 T audio.frontends
 T models.layers

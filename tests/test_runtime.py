@@ -1,7 +1,9 @@
 """Graphs and engines: skeletons are what the code exports, engines agree, torch stays out."""
 
+import json
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,14 @@ def test_shipped_skeletons_are_what_the_code_exports(name: str) -> None:
     from earmark.models.export import skeleton
 
     assert skeleton(name) == read_skeleton(name), "run: python -m earmark.models.export src/earmark/data/skeletons"
+
+
+def test_shipped_shapes_are_those_of_the_models() -> None:
+    pytest.importorskip("torch")
+    from earmark.models.export import weight_shapes
+
+    stored = resources.files("earmark") / "data" / "skeletons" / "shapes.json"
+    assert json.loads(stored.read_text()) == weight_shapes()
 
 
 @pytest.mark.shared

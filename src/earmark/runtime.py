@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from earmark.errors import EarmarkError, MissingExtraError, UsageError
 from earmark.models.card import ModelCard
-from earmark.models.graphs import has_skeleton, read_skeleton, skeleton_for, values_for
+from earmark.models.graphs import has_skeleton, is_shipped, read_skeleton, skeleton_for, values_for
 
 Batch = NDArray[np.float32]
 Engine = Literal["auto", "onnx", "torch"]
@@ -50,13 +50,14 @@ def cpu_count() -> int:
     return os.cpu_count() or 1
 
 
-def choose(engine: str, device: str) -> tuple[str, str]:
+def choose(engine: str, device: str, *, cards: Sequence[ModelCard] = ()) -> tuple[str, str]:
     """Settle what "auto" stands for, without importing torch.
 
     Parameters
     ----------
     engine : "auto", "onnx" or "torch"
     device : "auto", "cpu", or a device of PyTorch such as "cuda" or "cuda:1"
+    cards : of the models to run; imported ones of unusual sizes need PyTorch
 
     Returns
     -------
@@ -72,7 +73,7 @@ def choose(engine: str, device: str) -> tuple[str, str]:
     if device == "auto":
         device = "cuda" if engine in ("auto", "torch") and _has_cuda() else "cpu"
     if engine == "auto":
-        engine = "onnx" if device == "cpu" else "torch"
+        engine = "onnx" if device == "cpu" and all(map(is_shipped, cards)) else "torch"
     if engine != "torch" and device != "cpu":
         raise UsageError(f"engine {engine!r} runs on the CPU, not on {device!r}", hint="choose --engine torch")
     return engine, device
@@ -208,7 +209,7 @@ def _open_session(skeleton: bytes, models: Sequence[Model], threads: int) -> ort
         names = ", ".join(card.name for _, card in models)
         raise EarmarkError(
             f"the weights of {names} do not fit the graph: {error}",
-            hint="models with another number of tags need PyTorch: --engine torch",
+            hint="models of other sizes than the published ones need PyTorch: --engine torch",
         ) from error
 
 

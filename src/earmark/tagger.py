@@ -141,11 +141,12 @@ class Tagger:
             raise UsageError(f"pad={pad!r}", hint=f"one of {', '.join(get_args(Pad))}")
         names = PRESETS[preset] if model is None else (model,)
         self.name = preset if model is None else model
-        self.engine, self.device = choose(engine, device)
-        self.threads = (threads or cpu_count()) if self.device == "cpu" else 1
-        self.pad = pad
+        choose(engine, device)  # a wrong name is told before anything is fetched
         models = [load_weights(name, progress=progress) for name in names]
         self.cards: tuple[ModelCard, ...] = tuple(card for _, card in models)
+        self.engine, self.device = choose(engine, device, cards=self.cards)
+        self.threads = (threads or cpu_count()) if self.device == "cpu" else 1
+        self.pad = pad
         self.sample_rate = self.cards[0].sample_rate
         vocabularies = [card.get_vocabulary() for card in self.cards]
         self.vocabulary = union(vocabularies, merge_synonyms=model is None and not raw)

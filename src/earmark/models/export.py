@@ -4,6 +4,7 @@
 """
 
 import copy
+import json
 import sys
 import warnings
 from collections.abc import Sequence
@@ -147,6 +148,20 @@ def write_skeletons(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in (*SKELETONS, *LAYER_SKELETONS):
         (folder / f"{name}.onnx").write_bytes(skeleton(name))
+    (folder / "shapes.json").write_text(json.dumps(weight_shapes(), indent=1) + "\n")
+
+
+def weight_shapes() -> dict[str, dict[str, list[int]]]:
+    """Return the shapes of the weights of every architecture in `SKELETONS`, by architecture and name."""
+    architectures = sorted({architecture for names in SKELETONS.values() for architecture in names})
+    return {
+        architecture: {
+            name: list(value.shape)
+            for name, value in build(architecture).state_dict().items()
+            if not name.endswith("num_batches_tracked")
+        }
+        for architecture in architectures
+    }
 
 
 if __name__ == "__main__":

@@ -9,14 +9,16 @@ end) it returns "scores_i" (B, K) and "embedding_i" (B, D). Weights are named "i
 The graphs of `LAYER_SKELETONS` hold one network in its plain form and return "scores" and every stage by its name.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio.filters import frontend_constants
-from earmark.errors import MissingExtraError, UnknownNameError
+from earmark.errors import AssetError, MissingExtraError, UnknownNameError
 from earmark.models.card import ModelCard
 
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -46,7 +48,40 @@ def read_skeleton(name: str) -> bytes:
     """
     if name not in SKELETONS and name not in LAYER_SKELETONS:
         raise UnknownNameError("graph", name, (*SKELETONS, *LAYER_SKELETONS))
-    return (resources.files("earmark") / "data" / "skeletons" / f"{name}.onnx").read_bytes()
+    return (_folder() / f"{name}.onnx").read_bytes()
+
+
+def _folder() -> Traversable:
+    return resources.files("earmark") / "data" / "skeletons"
+
+
+_SHIPPED_SIZES = {"n_tags": 50, "n_mid": 64, "n_units": 200, "n_filters": 128}
+
+
+def is_shipped(card: ModelCard) -> bool:
+    """Say whether a model has the sizes of the shipped graphs; others run in PyTorch."""
+    return all(_SHIPPED_SIZES.get(name) == value for name, value in card.options.items())
+
+
+def check_weights(arrays: Arrays, card: ModelCard) -> None:
+    """Make sure that arrays are the weights of a card's architecture.
+
+    Raises
+    ------
+    AssetError
+        If an array is missing, is one too many, or has another shape.
+    """
+    shapes = json.loads((_folder() / "shapes.json").read_text())[card.architecture]
+    found = {name: array.shape for name, array in arrays.items() if not name.endswith("num_batches_tracked")}
+    odd = sorted(set(shapes) ^ set(found))
+    if not odd and is_shipped(card):
+        odd = [name for name, shape in found.items() if list(shape) != shapes[name]]
+    if odd:
+        what = ", ".join(f"{name} {found.get(name, 'missing')}" for name in odd[:3])
+        raise AssetError(
+            f"the file does not hold a checkpoint of the architecture {card.architecture!r}: {what}",
+            hint="name the architecture that it was made with: --architecture NAME",
+        )
 
 
 def has_skeleton(architectures: Sequence[str]) -> bool:

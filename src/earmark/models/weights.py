@@ -6,7 +6,7 @@ in the file's metadata. A file there without a card is not loaded. Models that t
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from earmark.assets import cache_dir, fetch_first
 from earmark.errors import AssetError, UnknownNameError, UsageError
 from earmark.models.card import PUBLISHED, ModelCard
 from earmark.models.convert import convert
+from earmark.models.graphs import check_weights
 from earmark.models.readers import read_arrays, read_wheel_bundle
 from earmark.vocabulary import from_tags, get_vocabulary, vocabulary_names
 
@@ -122,7 +123,9 @@ def pull(name: str, *, progress: Progress | None = None) -> Path:
     asset, source = fetch_first(card.assets, progress=progress)
     is_wheel = asset.file_name.endswith(".whl")
     arrays = read_wheel_bundle(source, _wheel_folder(card)) if is_wheel else read_arrays(source)
-    write_weights(path, dict(convert(arrays, card.architecture)), card)
+    converted = convert(arrays, card.architecture)
+    check_weights(converted, card)
+    write_weights(path, dict(converted), card)
     return path
 
 
@@ -184,7 +187,7 @@ def import_checkpoint(
     if new_name in PUBLISHED or (is_local(new_name) and not force):
         raise UsageError(f"there is a model {new_name!r} already", hint="choose another with --name")
     arrays = convert(read_arrays(file), architecture)
-    chosen = _tags(len(arrays[_head_bias(arrays)]), vocabulary, tags)
+    chosen = _tags(len(_head_weight(arrays)), vocabulary, tags)
     n_parameters = sum(a.size for key, a in arrays.items() if not key.endswith(("running_mean", "running_var")))
     card = replace(
         template,
@@ -192,7 +195,8 @@ def import_checkpoint(
         vocabulary=vocabulary or new_name,
         tags=chosen,
         n_parameters=n_parameters,
-        options={"n_tags": len(chosen)},
+        options=_options(architecture, arrays, len(chosen)),
+        n_features=_head_weight(arrays).shape[1],
         dataset="",
         split="",
         n_train=0,
@@ -202,12 +206,24 @@ def import_checkpoint(
         notes=f"imported from {Path(file).name}",
         assets=(),
     )
+    check_weights(arrays, card)
     write_weights(weights_path(new_name), dict(arrays), card)
     return card
 
 
-def _head_bias(arrays: dict[str, NDArray[np.float32]]) -> str:
-    return next(key for key in ("end.head.bias", "head.bias") if key in arrays)
+def _head_weight(arrays: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return the weight of the last layer, shape (K, D)."""
+    return next(arrays[key] for key in ("end.head.weight", "head.weight") if key in arrays)
+
+
+def _options(architecture: str, arrays: Mapping[str, NDArray[np.float32]], n_tags: int) -> dict[str, int]:
+    """Read the sizes of a network off its weights."""
+    options = {"n_tags": n_tags}
+    if architecture in ("musicnn", "musicnn_won"):
+        options |= {"n_mid": len(arrays["mid.0.conv.bias"]), "n_units": len(arrays["end.dense.bias"])}
+    elif architecture == "vgg":
+        options["n_filters"] = len(arrays["blocks.0.conv.bias"])
+    return options
 
 
 def _tags(n_tags: int, vocabulary: str | None, tags: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -1,0 +1,129 @@
+"""Weights by name: fetched, converted once, kept, imported; and what is said when they cannot be had."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import earmark
+from earmark.errors import AssetError, InputError, UnknownNameError, UsageError
+from earmark.models.card import PUBLISHED
+from earmark.models.convert import convert
+from earmark.models.readers import read_arrays, read_wheel_bundle
+from earmark.models.weights import get_card, import_checkpoint, iter_cards, load_weights, pull, weights_path
+
+pytestmark = pytest.mark.shared
+
+
+@pytest.fixture
+def cache(tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache; published files come from the shared folder."""
+    monkeypatch.setenv("EARMARK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("EARMARK_MIRROR", str(shared / "weights"))
+    return tmp_path / "cache"
+
+
+def test_weights_are_converted_once_and_need_no_source_then(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = pull("fcn.won_mtt")
+    assert path == weights_path("fcn.won_mtt")
+    written = path.stat().st_mtime_ns
+    monkeypatch.delenv("EARMARK_MIRROR")
+    monkeypatch.setenv("EARMARK_OFFLINE", "1")
+    arrays, card = load_weights("fcn.won_mtt")
+    assert path.stat().st_mtime_ns == written
+    assert card is PUBLISHED["fcn.won_mtt"]
+    assert arrays["head.weight"].shape == (50, 64)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_published_file_converts(name: str, cache: Path) -> None:
+    arrays, card = load_weights(name)
+    trained = sum(a.size for key, a in arrays.items() if not key.endswith(("running_mean", "running_var")))
+    assert trained == card.n_parameters
+    assert all(a.dtype == np.float32 and np.isfinite(a).all() for a in arrays.values())
+
+
+@pytest.mark.skipif("EARMARK_TEST_MUSICNN_WHEEL" not in os.environ, reason="EARMARK_TEST_MUSICNN_WHEEL names no wheel")
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if ".pons_" in name])
+def test_the_python_package_holds_the_same_weights(name: str, cache: Path) -> None:
+    kind, dataset = name.split(".pons_")
+    wheel = os.environ["EARMARK_TEST_MUSICNN_WHEEL"]
+    from_wheel = convert(read_wheel_bundle(wheel, f"{dataset.upper()}_{kind}"), kind)
+    arrays, _ = load_weights(name)
+    assert set(arrays) == set(from_wheel)
+    for key, value in arrays.items():
+        np.testing.assert_array_equal(value, from_wheel[key])
+
+
+def test_a_damaged_copy_is_made_anew(cache: Path) -> None:
+    path = pull("fcn.won_msd")
+    path.write_bytes(path.read_bytes()[:1000])
+    arrays, _ = load_weights("fcn.won_msd")
+    assert arrays["head.bias"].shape == (50,)
+
+
+def test_without_any_source_the_error_says_what_was_tried(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EARMARK_MIRROR")
+    monkeypatch.setenv("EARMARK_OFFLINE", "1")
+    with pytest.raises(AssetError, match=r"won_mtat_musicnn\.pth") as error:
+        load_weights("musicnn.won_mtt")
+    assert "EARMARK_MIRROR" in str(error.value.hint)
+
+
+def test_a_checkpoint_can_be_imported_and_tags(cache: Path, shared: Path) -> None:
+    card = import_checkpoint(
+        shared / "weights" / "won_mtat_fcn.pth", architecture="fcn", name="my.fcn", vocabulary="mtt"
+    )
+    assert get_card("my.fcn").to_dict() == card.to_dict()
+    assert "my.fcn" in [c.name for c in iter_cards()]
+    song = shared / "audio" / "clips" / "bensound-thejazzpiano.mp3"
+    ours = earmark.tag(song, model="my.fcn", duration=30)
+    published = earmark.tag(song, model="fcn.won_mtt", duration=30)
+    np.testing.assert_array_equal(ours.taggram, published.taggram)
+    with pytest.raises(UsageError, match=r"there is a model 'my\.fcn' already"):
+        import_checkpoint(shared / "weights" / "won_mtat_fcn.pth", architecture="fcn", name="my.fcn", vocabulary="mtt")
+
+
+def test_a_checkpoint_of_other_sizes_runs_in_pytorch(cache: Path, shared: Path, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    state = torch.load(shared / "weights" / "won_mtat_fcn.pth", weights_only=True, map_location="cpu")
+    state["dense.weight"], state["dense.bias"] = state["dense.weight"][:3], state["dense.bias"][:3]
+    torch.save(state, tmp_path / "small.pth")
+    card = import_checkpoint(
+        tmp_path / "small.pth", architecture="fcn", name="my.small", tags=("guitar", "classical", "slow")
+    )
+    assert card.options == {"n_tags": 3}
+    song = shared / "audio" / "clips" / "bensound-thejazzpiano.mp3"
+    result = earmark.tag(song, model="my.small", duration=30)
+    assert result.vocabulary == ("guitar", "classical", "slow")
+    assert result.tags[0].lift is None
+    published = earmark.tag(song, model="fcn.won_mtt", duration=30)
+    np.testing.assert_allclose(result.taggram, published.taggram[:, :3], rtol=0, atol=1e-4)
+
+
+def test_imports_that_cannot_work_say_why(cache: Path, shared: Path, tmp_path: Path) -> None:
+    fcn = shared / "weights" / "won_mtat_fcn.pth"
+    with pytest.raises(AssetError, match="does not hold a checkpoint of the architecture 'crnn'"):
+        import_checkpoint(fcn, architecture="crnn", vocabulary="mtt")
+    with pytest.raises(UsageError, match="say which tags"):
+        import_checkpoint(fcn, architecture="fcn")
+    with pytest.raises(UsageError, match="the checkpoint has 50 outputs, the vocabulary 2 tags"):
+        import_checkpoint(fcn, architecture="fcn", tags=("a", "b"))
+    with pytest.raises(UnknownNameError, match="architecture 'fnc'"):
+        import_checkpoint(fcn, architecture="fnc", vocabulary="mtt")
+    shutil.copy(shared / "README.md", tmp_path / "text.pth")
+    with pytest.raises((AssetError, InputError), match=r"text\.pth"):
+        import_checkpoint(tmp_path / "text.pth", architecture="fcn", vocabulary="mtt")
+
+
+def test_a_file_without_a_card_is_not_loaded(cache: Path) -> None:
+    from safetensors.numpy import save_file
+
+    path = weights_path("own.model")
+    path.parent.mkdir(parents=True)
+    save_file({"x": np.zeros(3, np.float32)}, path)
+    with pytest.raises(AssetError, match="holds no model card"):
+        load_weights("own.model")
+    assert read_arrays(path)["x"].shape == (3,)
