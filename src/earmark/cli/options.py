@@ -23,7 +23,7 @@ Model = Annotated[
     typer.Option("--model", "-m", metavar="NAME", help="One model, its published tags as they are (earmark models)."),
 ]
 Preset = Annotated[str, typer.Option(metavar="NAME", help="Models and merging: standard, or full (one model more).")]
-Engine = Annotated[str, typer.Option(metavar="NAME", help="auto, onnx, torch or openvino.")]
+Engine = Annotated[str, typer.Option(metavar="NAME", help="auto, onnx or torch.")]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, or a device of PyTorch such as cuda.")]
 Offset = Annotated[float, typer.Option(metavar="SECONDS", help="Skip so much at the beginning of every track.")]
 Duration = Annotated[float | None, typer.Option(metavar="SECONDS", help="Listen to so much of every track.")]
