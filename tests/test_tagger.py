@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -184,6 +185,43 @@ def test_files_that_cannot_be_tagged_say_why(tagger: earmark.Tagger, tmp_path: P
     for name in ("missing.mp3", "empty.mp3", "."):
         with pytest.raises(InputError, match=r".+"):
             tagger.tag(tmp_path / name)
+
+
+def test_samples_in_other_units_are_refused(tagger: earmark.Tagger, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"loud\.wav: samples of up to \d+ where about 1 is full scale"):
+        tagger.tag(write(tmp_path / "loud.wav", tone(5) * 32768))
+
+
+def test_a_closed_tagger_says_so(shared: Path) -> None:
+    with earmark.Tagger("musicnn.pons_mtt") as tagger:
+        tagger.tag(shared / PIANO, duration=4)
+    with pytest.raises(UsageError, match="this Tagger is closed"):
+        tagger.tag(shared / PIANO)
+
+
+def test_whatever_a_source_raises_stops_no_batch(tagger: earmark.Tagger, shared: Path) -> None:
+    class Odd(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise ZeroDivisionError("odd")
+
+        def readinto(self, buffer: object) -> int:
+            raise ZeroDivisionError("odd")
+
+    outcomes = list(tagger.tag_many([Odd(b"x" * 1000), shared / PIANO]))
+    assert isinstance(outcomes[0], earmark.TagFailure)
+    assert isinstance(outcomes[1], TrackTags)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_tagging_works_in_a_forked_process(shared: Path) -> None:
+    code = (
+        "import os, sys, earmark; song = sys.argv[1]; before = earmark.tag(song, duration=4).embedding\n"
+        "pid = os.fork()\n"
+        "if pid == 0: os._exit(0 if (earmark.tag(song, duration=4).embedding == before).all() else 3)\n"
+        "sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(shared / PIANO)], timeout=60, check=False)
+    assert done.returncode == 0
 
 
 def test_a_truncated_file_is_tagged_with_a_warning(tagger: earmark.Tagger, shared: Path, tmp_path: Path) -> None:

@@ -29,6 +29,17 @@ class EarmarkError(Exception):
         self.message = message
         self.hint = hint
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let an error cross from one process to another, whatever its class takes."""
+        return _restored, (type(self), self.args, self.__dict__.copy())
+
+
+def _restored(kind: type[EarmarkError], args: tuple[object, ...], state: dict[str, object]) -> EarmarkError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
 
 class InputError(EarmarkError, ValueError):
     """A value or an audio file cannot be used."""

@@ -45,7 +45,7 @@ def _map(function: Callable[[Item], Result], items: Iterable[Item], jobs: int) -
     try:
         for item in items:
             waiting.append(pool.submit(function, item))
-            if len(waiting) > 2 * jobs:
+            while waiting and (len(waiting) >= 2 * jobs or waiting[0].done()):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -7,7 +7,6 @@ called from several threads at once.
 import ctypes.util
 import importlib.util
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
@@ -51,7 +50,7 @@ def cpu_count() -> int:
 
 
 def choose(engine: str, device: str, *, cards: Sequence[ModelCard] = ()) -> tuple[str, str]:
-    """Settle what "auto" stands for, without importing torch.
+    """Settle what "auto" stands for; torch is imported only where there is an NVIDIA driver, or it was asked for.
 
     Parameters
     ----------
@@ -80,10 +79,13 @@ def choose(engine: str, device: str, *, cards: Sequence[ModelCard] = ()) -> tupl
 
 
 def _has_cuda() -> bool:
-    """Tell whether an NVIDIA driver and torch are installed; cheap, and right unless torch was built without CUDA."""
-    if importlib.util.find_spec("torch") is None or shutil.which("nvidia-smi") is None:
+    """Tell whether torch can use an NVIDIA GPU; it is asked only if it is installed and there is a driver."""
+    has_driver = any(ctypes.util.find_library(name) for name in ("cuda", "nvcuda"))
+    if not has_driver or importlib.util.find_spec("torch") is None:
         return False
-    return ctypes.util.find_library("cuda") is not None
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def group(cards: Sequence[ModelCard], *, engine: str = "onnx") -> list[list[int]]:
@@ -229,9 +231,10 @@ class TorchNetwork:
             from earmark.models.base import Networks, from_arrays
         except ImportError as error:
             raise MissingExtraError("running models in PyTorch", "torch") from error
+        networks = Networks([from_arrays(*model) for model in models]).eval()
         try:
             self.device = torch.device(device)
-            self.networks = Networks([from_arrays(*model) for model in models]).eval().to(self.device)
+            self.networks = networks.to(self.device)
         except (RuntimeError, AssertionError) as error:
             raise UsageError(f"PyTorch cannot use the device {device!r}: {error}", hint="--device cpu") from error
         self.torch: Any = torch

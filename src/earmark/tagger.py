@@ -7,9 +7,10 @@ few batches are under way at any time, so memory does not grow with the track.
 import heapq
 import itertools
 import os
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import TracebackType
@@ -34,8 +35,10 @@ PRESETS: dict[str, tuple[str, ...]] = {
 }
 MIN_SECONDS = 0.5  # less than this is a click, not music
 SILENCE = 1e-4  # peak of a track that counts as silent: -80 dB, below the dither of 14 bits
+FULL_SCALE = 100.0  # a float file may go beyond 1; beyond this (+40 dB) its samples are in other units
 _BATCH_SAMPLES = 2 * 48000  # per batch on the CPU: what the network makes of it stays in the cache
 _GPU_BATCH_SAMPLES = 64 * 48000
+_MAX_HOP_SECONDS = 86400.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,11 @@ class _Output:
     def collect(self, *, leave: int) -> None:
         """Take finished batches in order, waiting until at most `leave` are under way."""
         while len(self.futures) > leave:
-            for i, (scores, embedding) in enumerate(self.futures.popleft().result()):
+            try:
+                batch = self.futures.popleft().result()
+            except CancelledError as error:
+                raise UsageError("this Tagger was closed while it was working") from error
+            for i, (scores, embedding) in enumerate(batch):
                 if i == len(self.scores):
                     self.scores.append([])
                     self.embedding_sums.append(np.zeros(embedding.shape[1]))
@@ -93,10 +100,11 @@ class Tagger:
         unless `model` is given; the tags of the models are merged by category
     engine : "auto", "onnx" or "torch"
     device : "auto", "cpu", or a device of PyTorch such as "cuda"
-    hop_seconds : distance between the starts of two chunks; as published (no overlap) unless given, seconds
+    hop_seconds : distance between the starts of two chunks, rounded to the frames of the front end (16 ms for
+        musicnn); as published (no overlap) unless given, seconds
     raw : with a preset, keep every model's own tags instead of merging synonyms
     pad : what fills a track shorter than one chunk: "repeat", "zeros", or "none" (an error)
-    threads : threads that compute; one per CPU unless given
+    threads : threads that compute on the CPU; one per CPU unless given
     progress : called with the bytes done and the bytes in all while weights are fetched
 
     Raises
@@ -133,8 +141,8 @@ class Tagger:
     ) -> None:
         if preset not in PRESETS:
             raise UnknownNameError("preset", preset, PRESETS)
-        if hop_seconds is not None and not 0 < hop_seconds < float("inf"):
-            raise UsageError(f"hop_seconds={hop_seconds}", hint="it must be more than 0 s")
+        if hop_seconds is not None and not 0 < hop_seconds <= _MAX_HOP_SECONDS:
+            raise UsageError(f"hop_seconds={hop_seconds}", hint=f"more than 0 s, at most {_MAX_HOP_SECONDS:.0f} s")
         if threads is not None and threads < 1:
             raise UsageError(f"threads={threads}", hint="it must be at least 1")
         if pad not in get_args(Pad):
@@ -160,7 +168,9 @@ class Tagger:
             plan = _plan(self.cards[members[0]], hop_seconds)
             budget = _BATCH_SAMPLES if self.device == "cpu" else _GPU_BATCH_SAMPLES
             self._groups.append(_Group(members, network, plan, max(1, budget // plan.length)))
-        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="earmark-compute")
+        self._lock = threading.Lock()
+        self._pools: dict[int, ThreadPoolExecutor] = {}  # by process: the threads of a pool do not survive a fork
+        self._is_closed = False
 
     def tag(self, source: Source, *, offset: float = 0.0, duration: float | None = None) -> TrackTags:
         """Tag one track.
@@ -222,8 +232,25 @@ class Tagger:
         return self.tag(source, offset=offset, duration=duration).embedding
 
     def close(self) -> None:
-        """Stop the threads."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Stop the threads; a closed tagger cannot be used again."""
+        with self._lock:
+            self._is_closed = True
+            pool = self._pools.pop(os.getpid(), None)
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _compute(
+        self, network: Network, batch: NDArray[np.float32]
+    ) -> "Future[list[tuple[NDArray[np.float32], NDArray[np.float32]]]]":
+        """Run a batch on one of this process's threads."""
+        with self._lock:
+            if self._is_closed:
+                raise UsageError("this Tagger is closed", hint="make another one")
+            pool = self._pools.get(os.getpid())
+            if pool is None:
+                pool = ThreadPoolExecutor(self.threads, thread_name_prefix="earmark-compute")
+                self._pools[os.getpid()] = pool
+            return pool.submit(network.run, batch)
 
     def __enter__(self) -> Self:
         return self
@@ -273,7 +300,7 @@ class Tagger:
         batch = np.stack([chunk.samples for chunk in output.pending])
         output.starts += [chunk.start for chunk in output.pending]
         output.pending.clear()
-        output.futures.append(self._pool.submit(self._groups[i].network.run, batch))
+        output.futures.append(self._compute(self._groups[i].network, batch))
 
     def _parts(self, outputs: Sequence[_Output], offset: float, end: float) -> list[ModelTaggram]:
         """Return one taggram per model, in the order of `cards`."""
@@ -317,6 +344,11 @@ class _Watch:
             self.n_samples += block.size
             if block.size:
                 self.peak = max(self.peak, float(block.max()), -float(block.min()))
+            if self.peak > FULL_SCALE:
+                raise InputError(
+                    f"{self.name}: samples of up to {self.peak:.0f} where about 1 is full scale",
+                    hint="a float file that was not scaled; write it anew with samples in [-1, 1]",
+                )
             yield block
         self.ended = True
 
@@ -341,6 +373,11 @@ def tag_or_fail(
         return TagFailure(_name(source), error)
     except OSError as error:  # the disk, the network drive
         return TagFailure(_name(source), InputError(f"{_name(source)}: {error.strerror or error}"))
+    except Exception as error:  # noqa: BLE001 (kept and reported: one file never stops a batch)
+        what = f"{_name(source)}: {type(error).__name__}: {error}"
+        return TagFailure(
+            _name(source), EarmarkError(what, hint="a defect of earmark or of a decoder: please report it")
+        )
 
 
 def _plan(card: ModelCard, hop_seconds: float | None) -> ChunkPlan:
@@ -360,8 +397,19 @@ def _name(source: Source) -> str:
     return "bytes" if isinstance(source, bytes) else str(getattr(source, "name", "file object"))
 
 
-@lru_cache(maxsize=2)
+_shared_lock = threading.Lock()
+
+
 def _shared_tagger(
+    model: str | None, preset: str, engine: str, device: str, hop_seconds: float | None, raw: bool, pad: Pad
+) -> Tagger:
+    """Return the tagger of the last calls with the same options; threads that ask at once get the same one."""
+    with _shared_lock:
+        return _kept_tagger(model, preset, engine, device, hop_seconds, raw, pad)
+
+
+@lru_cache(maxsize=2)
+def _kept_tagger(
     model: str | None, preset: str, engine: str, device: str, hop_seconds: float | None, raw: bool, pad: Pad
 ) -> Tagger:
     return Tagger(model, preset=preset, engine=engine, device=device, hop_seconds=hop_seconds, raw=raw, pad=pad)
@@ -408,9 +456,11 @@ def embed(
     preset: str = "standard",
     engine: str = "auto",
     device: str = "auto",
+    hop_seconds: float | None = None,
+    pad: Pad = "repeat",
     offset: float = 0.0,
     duration: float | None = None,
 ) -> NDArray[np.float32]:
     """Return the embedding of one track, shape (D,); the parameters are those of `tag`."""
-    tagger = _shared_tagger(model, preset, engine, device, None, False, "repeat")
+    tagger = _shared_tagger(model, preset, engine, device, hop_seconds, False, pad)
     return tagger.embed(source, offset=offset, duration=duration)

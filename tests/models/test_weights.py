@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import earmark
+import earmark.errors
 from earmark.errors import AssetError, InputError, UnknownNameError, UsageError
 from earmark.models.card import PUBLISHED
 from earmark.models.convert import convert
@@ -127,3 +128,59 @@ def test_a_file_without_a_card_is_not_loaded(cache: Path) -> None:
     with pytest.raises(AssetError, match="holds no model card"):
         load_weights("own.model")
     assert read_arrays(path)["x"].shape == (3,)
+
+
+def test_another_size_is_checked_as_strictly(cache: Path, shared: Path, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    state = torch.load(shared / "weights" / "won_mtat_fcn.pth", weights_only=True, map_location="cpu")
+    state["dense.weight"], state["dense.bias"] = state["dense.weight"][:3], state["dense.bias"][:3]
+    state["layer3.conv.bias"] = state["layer3.conv.bias"][:100]
+    torch.save(state, tmp_path / "odd.pth")
+    with pytest.raises(AssetError, match=r"blocks\.2\.conv\.bias is \(100,\), not \(128,\)"):
+        import_checkpoint(tmp_path / "odd.pth", architecture="fcn", tags=("a", "b", "c"))
+    state["layer3.conv.bias"] = torch.full((128,), float("nan"))
+    torch.save(state, tmp_path / "nan.pth")
+    with pytest.raises(AssetError, match="not finite"):
+        import_checkpoint(tmp_path / "nan.pth", architecture="fcn", tags=("a", "b", "c"))
+
+
+@pytest.mark.parametrize("name", ["../evil", "sub/model", "", "x" * 300, "a\\b", ".hidden"])
+def test_names_stay_inside_the_cache(name: str, cache: Path, shared: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be the name of a model"):
+        weights_path(name)
+    with pytest.raises(UnknownNameError, match="there is no model"):
+        get_card(name)
+
+
+def test_flipped_bytes_are_noticed_and_healed(cache: Path) -> None:
+    good, _ = load_weights("fcn.won_msd")
+    path = weights_path("fcn.won_msd")
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 0xFF
+    path.write_bytes(data)
+    again, _ = load_weights("fcn.won_msd")
+    assert all(np.array_equal(again[name], good[name]) for name in good)
+    assert path.read_bytes() != bytes(data)
+
+
+def test_weights_that_cannot_be_stored_are_used_all_the_same(cache: Path) -> None:
+    (cache / "downloads").mkdir(parents=True)
+    (cache / "models").write_text("a file where the folder should be")
+    with pytest.warns(earmark.errors.EarmarkWarning, match="cannot be written"):
+        arrays, _ = load_weights("fcn.won_msd")
+    assert arrays["head.bias"].shape == (50,)
+    with pytest.raises(AssetError, match="cannot be written"):
+        pull("fcn.won_msd")
+
+
+def test_the_stored_file_has_the_usual_permissions(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    assert pull("fcn.won_msd").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_damaged_import_is_left_out_of_the_list(cache: Path) -> None:
+    (cache / "models").mkdir(parents=True)
+    (cache / "models" / "own.broken.safetensors").write_bytes(b"junk")
+    with pytest.warns(earmark.errors.EarmarkWarning, match=r"left out: .*own\.broken"):
+        names = [card.name for card in iter_cards()]
+    assert names == list(PUBLISHED)

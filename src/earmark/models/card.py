@@ -30,7 +30,7 @@ class ModelCard:
     sample_rate : Hz
     chunk_samples : length of the chunk that the model takes, samples
     hop_samples : published distance between the starts of two chunks, samples
-    grid_samples : chunks start at multiples of this, samples; 1 if anywhere
+    grid_samples : the distance between chunks is a multiple of this, samples
     context_samples : true samples that a chunk needs before and after it
     frontend : name in the registry of front ends
     vocabulary : name of a published vocabulary, or of a list of the user's own

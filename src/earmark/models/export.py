@@ -4,6 +4,7 @@
 """
 
 import copy
+import inspect
 import json
 import sys
 import warnings
@@ -14,8 +15,8 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from earmark.models.base import Networks, TaggingModel, build
-from earmark.models.graphs import LAYER_SKELETONS, SKELETONS
+from earmark.models.base import ARCHITECTURES, Networks, TaggingModel, build
+from earmark.models.graphs import LAYER_SKELETONS, PUBLISHED_SIZES, SKELETONS
 
 OPSET = 20
 
@@ -148,20 +149,34 @@ def write_skeletons(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in (*SKELETONS, *LAYER_SKELETONS):
         (folder / f"{name}.onnx").write_bytes(skeleton(name))
-    (folder / "shapes.json").write_text(json.dumps(weight_shapes(), indent=1) + "\n")
+    (folder / "shapes.json").write_text(json.dumps(weight_shapes()) + "\n")
 
 
-def weight_shapes() -> dict[str, dict[str, list[int]]]:
-    """Return the shapes of the weights of every architecture in `SKELETONS`, by architecture and name."""
+def weight_shapes() -> dict[str, dict[str, list[dict[str, int]]]]:
+    """Describe the weights of every architecture in `SKELETONS`, by architecture and name.
+
+    Returns
+    -------
+    for every axis its length at the published sizes as "length", and by how much it grows with each option that
+    governs it, such as {"length": 1506, "n_mid": 6}
+    """
     architectures = sorted({architecture for names in SKELETONS.values() for architecture in names})
-    return {
-        architecture: {
-            name: list(value.shape)
-            for name, value in build(architecture).state_dict().items()
-            if not name.endswith("num_batches_tracked")
-        }
-        for architecture in architectures
-    }
+    return {architecture: _described(architecture) for architecture in architectures}
+
+
+def _described(architecture: str) -> dict[str, list[dict[str, int]]]:
+    def shapes(**options: int) -> dict[str, list[int]]:
+        state = build(architecture, **options).state_dict()
+        return {name: list(a.shape) for name, a in state.items() if not name.endswith("num_batches_tracked")}
+
+    published = shapes()
+    described = {name: [{"length": n} for n in shape] for name, shape in published.items()}
+    for option in inspect.signature(ARCHITECTURES[architecture]).parameters:
+        for name, shape in shapes(**{option: PUBLISHED_SIZES[option] + 1}).items():
+            for axis, n, now in zip(described[name], published[name], shape, strict=True):
+                if now != n:
+                    axis[option] = now - n
+    return described
 
 
 if __name__ == "__main__":

@@ -55,12 +55,12 @@ def _folder() -> Traversable:
     return resources.files("earmark") / "data" / "skeletons"
 
 
-_SHIPPED_SIZES = {"n_tags": 50, "n_mid": 64, "n_units": 200, "n_filters": 128}
+PUBLISHED_SIZES = {"n_tags": 50, "n_mid": 64, "n_units": 200, "n_filters": 128}
 
 
 def is_shipped(card: ModelCard) -> bool:
     """Say whether a model has the sizes of the shipped graphs; others run in PyTorch."""
-    return all(_SHIPPED_SIZES.get(name) == value for name, value in card.options.items())
+    return all(PUBLISHED_SIZES.get(name) == value for name, value in card.options.items())
 
 
 def check_weights(arrays: Arrays, card: ModelCard) -> None:
@@ -71,17 +71,25 @@ def check_weights(arrays: Arrays, card: ModelCard) -> None:
     AssetError
         If an array is missing, is one too many, or has another shape.
     """
-    shapes = json.loads((_folder() / "shapes.json").read_text())[card.architecture]
+    described = json.loads((_folder() / "shapes.json").read_text())[card.architecture]
+    growth = {option: size - PUBLISHED_SIZES.get(option, size) for option, size in card.options.items()}
+    expected = {
+        name: tuple(axis.pop("length") + sum(growth.get(o, 0) * by for o, by in axis.items()) for axis in axes)
+        for name, axes in described.items()
+    }
     found = {name: array.shape for name, array in arrays.items() if not name.endswith("num_batches_tracked")}
-    odd = sorted(set(shapes) ^ set(found))
-    if not odd and is_shipped(card):
-        odd = [name for name, shape in found.items() if list(shape) != shapes[name]]
+    odd = [name for name in sorted({*expected, *found}) if expected.get(name) != found.get(name)]
     if odd:
-        what = ", ".join(f"{name} {found.get(name, 'missing')}" for name in odd[:3])
+        what = ", ".join(
+            f"{name} is {found.get(name, 'missing')}, not {expected.get(name, 'there')}" for name in odd[:3]
+        )
         raise AssetError(
             f"the file does not hold a checkpoint of the architecture {card.architecture!r}: {what}",
             hint="name the architecture that it was made with: --architecture NAME",
         )
+    broken = [name for name in found if not np.isfinite(arrays[name]).all()]
+    if broken:
+        raise AssetError(f"the checkpoint is damaged: {broken[0]} holds values that are not finite")
 
 
 def has_skeleton(architectures: Sequence[str]) -> bool:
