@@ -34,7 +34,6 @@ LAYERS = """
   models.convert
   models.graphs
   models.weights
-  models.portable
 T audio.frontends
 T models.layers
 T models.peaks
@@ -43,6 +42,7 @@ T models.fcn
 T models.crnn
 T models.musicnn
 T models.export
+  models.portable
   runtime
   tagger
   demo

@@ -110,6 +110,8 @@ def test_overlap_and_excerpts(tagger: earmark.Tagger, piano: TrackTags, shared: 
     dense = earmark.tag(shared / PIANO, hop_seconds=1.0)
     assert len(dense.taggram) > 2.5 * len(piano.taggram)
     assert dense.times[1, 0] == pytest.approx(1.0, abs=256 / 16000)
+    sparse = earmark.tag(shared / PIANO, hop_seconds=10)
+    assert "heard 2.99 s of every 10.00 s" in sparse.warnings[0]
     part = tagger.tag(shared / PIANO, offset=10, duration=9)
     assert part.times[0, 0] == 10
     assert part.times[-1, 1] == pytest.approx(19, abs=1e-3)
@@ -240,6 +242,8 @@ def test_unknown_names_and_values_are_refused() -> None:
     assert "musicnn.pons_mtt" in str(error.value.hint)
     with pytest.raises(UnknownNameError, match="preset 'standart'"):
         earmark.Tagger(preset="standart")
+    with pytest.raises(UsageError, match="exclude each other"):
+        earmark.Tagger("musicnn.pons_mtt", preset="full")
     for options in ({"hop_seconds": 0.0}, {"threads": 0}, {"pad": "repaet"}):
         with pytest.raises(UsageError, match="="):
             earmark.Tagger(**options)

@@ -103,7 +103,7 @@ class ProgressBar:
         self._visible = True
 
     def _left(self, fraction: float | None) -> float | None:
-        if not fraction or self.elapsed < WARM_UP:
+        if not fraction or fraction < 0.005 or self.elapsed < WARM_UP:
             return None
         return self.elapsed * (1 - min(fraction, 1.0)) / fraction
 

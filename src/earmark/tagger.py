@@ -141,6 +141,8 @@ class Tagger:
     ) -> None:
         if preset not in PRESETS:
             raise UnknownNameError("preset", preset, PRESETS)
+        if model is not None and preset != "standard":
+            raise UsageError(f"model {model!r} and preset {preset!r} exclude each other", hint="give one of the two")
         if hop_seconds is not None and not 0 < hop_seconds <= _MAX_HOP_SECONDS:
             raise UsageError(f"hop_seconds={hop_seconds}", hint=f"more than 0 s, at most {_MAX_HOP_SECONDS:.0f} s")
         if threads is not None and threads < 1:
@@ -203,7 +205,7 @@ class Tagger:
                 path=reader.name,
                 duration=end if whole else max(end, reader.info.duration or 0.0),
                 model=self.name,
-                warnings=(*reader.notes, *self._padding_notes(seconds)),
+                warnings=(*reader.notes, *self._padding_notes(seconds), *self._gap_notes(seconds)),
             )
 
     def tag_many(
@@ -326,6 +328,13 @@ class Tagger:
             return [f"{seconds:.2f} s of audio, filled with zeros to {longest:.2f} s as asked for"]
         why = "silence, which the model was not trained on, would change the scores"
         return [f"{seconds:.2f} s of audio, repeated to fill {longest:.2f} s: {why}"]
+
+    def _gap_notes(self, seconds: float) -> list[str]:
+        plan = self._groups[0].plan
+        if plan.hop <= plan.length or seconds * self.sample_rate <= plan.length:
+            return []
+        length, hop = plan.length / self.sample_rate, plan.hop / self.sample_rate
+        return [f"heard {length:.2f} s of every {hop:.2f} s, as asked for; what lies between is not in the scores"]
 
 
 class _Watch:

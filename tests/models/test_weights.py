@@ -83,6 +83,7 @@ def test_a_checkpoint_can_be_imported_and_tags(cache: Path, shared: Path) -> Non
     ours = earmark.tag(song, model="my.fcn", duration=30)
     published = earmark.tag(song, model="fcn.won_mtt", duration=30)
     np.testing.assert_array_equal(ours.taggram, published.taggram)
+    assert [tag.lift for tag in ours.tags] == [tag.lift for tag in published.tags]
     with pytest.raises(UsageError, match=r"there is a model 'my\.fcn' already"):
         import_checkpoint(shared / "weights" / "won_mtat_fcn.pth", architecture="fcn", name="my.fcn", vocabulary="mtt")
 
@@ -108,6 +109,9 @@ def test_imports_that_cannot_work_say_why(cache: Path, shared: Path, tmp_path: P
     fcn = shared / "weights" / "won_mtat_fcn.pth"
     with pytest.raises(AssetError, match="does not hold a checkpoint of the architecture 'crnn'"):
         import_checkpoint(fcn, architecture="crnn", vocabulary="mtt")
+    with pytest.raises(AssetError, match="architecture 'musicnn'") as error:
+        import_checkpoint(shared / "weights" / "won_mtat_musicnn.pth", architecture="musicnn", vocabulary="mtt")
+    assert error.value.hint == "it fits 'musicnn_won': --architecture musicnn_won"
     with pytest.raises(UsageError, match="say which tags"):
         import_checkpoint(fcn, architecture="fcn")
     with pytest.raises(UsageError, match="the checkpoint has 50 outputs, the vocabulary 2 tags"):

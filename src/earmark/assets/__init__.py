@@ -8,6 +8,7 @@ EARMARK_OFFLINE   1: use the network for nothing; only what is kept, and a mirro
 import os
 import secrets
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ from earmark.assets.download import (
     unwritable,
 )
 from earmark.assets.package_index import PackageSource
-from earmark.errors import AssetError, UsageError
+from earmark.errors import AssetError, EarmarkWarning, UsageError
 
 __all__ = ["Asset", "PackageSource", "Progress", "Source", "UrlSource", "cache_dir", "fetch", "fetch_first"]
 
@@ -165,11 +166,17 @@ def fetch_first(
     mirror = os.environ.get("EARMARK_MIRROR", "")
     attempts: list[tuple[Asset, Source]] = [(asset, _mirror_source(mirror, asset)) for asset in assets if mirror]
     attempts += [(asset, source) for asset in assets for source in asset.sources]
-    for asset, source in attempts:
+    n_mirrored = len(assets) if mirror else 0
+    for i, (asset, source) in enumerate(attempts):
         try:
-            return asset, _fetch_from(source, asset, folder, transfer)
+            path = _fetch_from(source, asset, folder, transfer)
         except TransferError as error:
             tried.append(f"{source.describe()}: {redacted(error.reason)}")
+            continue
+        if n_mirrored and i >= n_mirrored:
+            failed = "; ".join(tried[-i:][:n_mirrored])
+            warnings.warn(f"EARMARK_MIRROR did not deliver ({failed})", EarmarkWarning, stacklevel=2)
+        return asset, path
     raise _not_found(assets, folder, tried)
 
 
@@ -232,7 +239,6 @@ def _not_found(assets: Sequence[Asset], folder: Path, tried: Sequence[str]) -> A
     names = " or ".join(asset.file_name for asset in assets)
     lines = "".join(f"\n  - {line}" for line in tried) or " nothing, for no source is known"
     files = " or ".join(f"{asset.file_name} (sha256 {asset.sha256})" for asset in assets)
-    return AssetError(
-        f"{names} could not be fetched; tried:{lines}",
-        hint=f"place {files} in {folder}, or set EARMARK_MIRROR to a folder or URL that holds it under this name",
-    )
+    by_hand = f"place {files} in {folder}, or set EARMARK_MIRROR to a folder or URL that holds it under this name"
+    online = "unset EARMARK_OFFLINE once, while there is a network; or " if _offline() else ""
+    return AssetError(f"{names} could not be fetched; tried:{lines}", hint=online + by_hand)

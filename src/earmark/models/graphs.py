@@ -63,16 +63,16 @@ def is_shipped(card: ModelCard) -> bool:
     return all(PUBLISHED_SIZES.get(name) == value for name, value in card.options.items())
 
 
-def check_weights(arrays: Arrays, card: ModelCard) -> None:
-    """Make sure that arrays are the weights of a card's architecture.
+def check_weights(arrays: Arrays, architecture: str, options: Mapping[str, int]) -> None:
+    """Make sure that arrays are the weights of an architecture of these sizes.
 
     Raises
     ------
     AssetError
-        If an array is missing, is one too many, or has another shape.
+        If an array is missing, is one too many, has another shape, or holds a value that is not finite.
     """
-    described = json.loads((_folder() / "shapes.json").read_text())[card.architecture]
-    growth = {option: size - PUBLISHED_SIZES.get(option, size) for option, size in card.options.items()}
+    described = json.loads((_folder() / "shapes.json").read_text())[architecture]
+    growth = {option: size - PUBLISHED_SIZES.get(option, size) for option, size in options.items()}
     expected = {
         name: tuple(axis.pop("length") + sum(growth.get(o, 0) * by for o, by in axis.items()) for axis in axes)
         for name, axes in described.items()
@@ -84,7 +84,7 @@ def check_weights(arrays: Arrays, card: ModelCard) -> None:
             f"{name} is {found.get(name, 'missing')}, not {expected.get(name, 'there')}" for name in odd[:3]
         )
         raise AssetError(
-            f"the file does not hold a checkpoint of the architecture {card.architecture!r}: {what}",
+            f"the file does not hold a checkpoint of the architecture {architecture!r}: {what}",
             hint="name the architecture that it was made with: --architecture NAME",
         )
     broken = [name for name in found if not np.isfinite(arrays[name]).all()]

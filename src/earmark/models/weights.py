@@ -32,6 +32,8 @@ from earmark.vocabulary import from_tags, get_vocabulary, vocabulary_names
 Arrays = dict[str, NDArray[np.generic]]
 Progress = Callable[[int, int | None], None]
 
+# Clips in the training split that a vocabulary's counts are of, clips without tags left out.
+_N_TRAIN = {"mtt": 15247, "msd": 201680, "jamendo": 32136}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _CONVERTER = "1"  # raised whenever `convert` gives other arrays than before
 
@@ -230,7 +232,7 @@ def _converted(card: ModelCard, progress: Progress | None) -> Arrays:
     arrays = convert(
         read_wheel_bundle(source, _wheel_folder(card)) if is_wheel else read_arrays(source), card.architecture
     )
-    check_weights(arrays, card)
+    check_weights(arrays, card.architecture, card.options)
     return dict(arrays)
 
 
@@ -274,11 +276,12 @@ def import_checkpoint(
     """
     template = next((card for card in PUBLISHED.values() if card.architecture == architecture), None)
     if template is None:
-        raise UnknownNameError("architecture", architecture, {card.architecture for card in PUBLISHED.values()})
+        raise UnknownNameError("architecture", architecture, _architectures())
     new_name = name or f"{architecture}.{Path(file).stem}"
     if new_name in PUBLISHED or (is_local(new_name) and not force):
-        raise UsageError(f"there is a model {new_name!r} already", hint="choose another with --name")
-    arrays = convert(read_arrays(file), architecture)
+        hint = "choose another with --name" + ("" if new_name in PUBLISHED else ", or replace it with --force")
+        raise UsageError(f"there is a model {new_name!r} already", hint=hint)
+    arrays = _convert_as(read_arrays(file), architecture)
     chosen = _tags(len(_head_weight(arrays)), vocabulary, tags)
     n_parameters = sum(a.size for key, a in arrays.items() if not key.endswith(("running_mean", "running_var")))
     card = replace(
@@ -291,16 +294,45 @@ def import_checkpoint(
         n_features=_head_weight(arrays).shape[1],
         dataset="",
         split="",
-        n_train=0,
+        n_train=_N_TRAIN.get(vocabulary or "", 0),
         scores={},
         licence=licence,
         home="",
         notes=f"imported from {Path(file).name}",
         assets=(),
     )
-    check_weights(arrays, card)
+    check_weights(arrays, card.architecture, card.options)
     write_weights(weights_path(new_name), dict(arrays), card)
     return card
+
+
+def _convert_as(source: Arrays, architecture: str) -> dict[str, NDArray[np.float32]]:
+    """Convert an unknown file; the error names the architecture that it does fit, if there is one."""
+    try:
+        return _fitting(source, architecture)
+    except AssetError as error:
+        fitting = [other for other in _architectures() if _fits(source, other)]
+        hint = f"it fits {fitting[0]!r}: --architecture {fitting[0]}" if fitting else error.hint
+        raise AssetError(error.message, hint=hint) from error
+
+
+def _fits(source: Arrays, architecture: str) -> bool:
+    try:
+        _fitting(source, architecture)
+    except AssetError:
+        return False
+    return True
+
+
+def _architectures() -> list[str]:
+    return sorted({card.architecture for card in PUBLISHED.values()})
+
+
+def _fitting(source: Arrays, architecture: str) -> dict[str, NDArray[np.float32]]:
+    arrays = convert(source, architecture)
+    n_tags = len(_head_weight(arrays))
+    check_weights(arrays, architecture, _options(architecture, arrays, n_tags))
+    return arrays
 
 
 def _head_weight(arrays: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
