@@ -2,14 +2,16 @@
 
 import json
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from earmark.batch import STDIN, Journal, check_free, find_audio, make_folders, output_paths, tag_batch
-from earmark.errors import InputError, UsageError
+from earmark.batch import STDIN, Journal, check_free, find_audio, make_folders, output_paths, tag_batch, walk
+from earmark.errors import EarmarkWarning, InputError, UsageError
 from earmark.tagger import TagFailure
 from earmark.track_tags import Tag, TrackTags
 
@@ -95,6 +97,28 @@ def test_what_stands_for_nothing_is_an_error(music: Path, tmp_path: Path) -> Non
         find_audio([""])
 
 
+def test_names_that_no_file_can_have(music: Path) -> None:
+    with pytest.raises(InputError, match="no file can have this name"):
+        find_audio(["a\0b"])
+    with pytest.raises(InputError, match="5000 characters") as caught:
+        find_audio(["x" * 5000])
+    assert len(str(caught.value)) < 200
+    assert find_audio([str(music / "b.mp3" / "below a file.mp3")])  # could exist: fails later, alone
+
+
+def test_a_folder_that_vanishes_is_left_out_with_a_warning(music: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = os.stat
+
+    def gone(path: str, **options: bool) -> os.stat_result:
+        if os.path.basename(path) == "sub":  # noqa: PTH119
+            raise FileNotFoundError(2, "No such file or directory", path)
+        return look(path, **options)
+
+    monkeypatch.setattr(os, "stat", gone)
+    with pytest.warns(EarmarkWarning, match=r"sub: No such file"):
+        assert names(list(walk(str(music))), music) == ["[x] 1.ogg", "a.WAV", "b.mp3"]
+
+
 def test_results_come_in_order_and_failures_stop_nothing(music: Path) -> None:
     paths = [str(music / name) for name in ("b.mp3", "broken.mp3", "a.WAV")]
     outcomes = list(tag_batch(FakeTagger(), paths, jobs=3))
@@ -163,6 +187,49 @@ def test_a_torn_last_line_goes(music: Path, tmp_path: Path, torn: str) -> None:
     assert [json.loads(line)["path"] for line in lines[1:]] == paths
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stamp": 3}, {"stamp": None}, {"stamp": ["1", "2"]}, {"stamp": [1]}, {"path": ["a.WAV"]}, {"path": None},
+        {"result": None}, {"result": {}}, {"result": {"models": 3}}, {"result": {"models": ["m"], "tags": [None]}},
+    ],
+)  # fmt: skip
+def test_a_line_that_is_no_result_is_as_if_it_were_not_there(music: Path, tmp_path: Path, change: object) -> None:
+    state, paths, tagger = tmp_path / "state", [str(music / "a.WAV"), str(music / "b.mp3")], FakeTagger()
+    with Journal(state, SETTINGS) as journal:
+        list(tag_batch(FakeTagger(), paths, journal=journal))
+    header, *lines = state.read_text(encoding="ascii").splitlines()
+    of_a, of_b = sorted(lines, key=lambda line: json.loads(line)["path"])
+    damaged = json.dumps(json.loads(of_a) | change)
+    state.write_text("\n".join([header, damaged, "[1]", "[" * 100_000, of_b, ""]), encoding="ascii")
+    with Journal(state, SETTINGS) as journal:
+        outcomes = list(tag_batch(tagger, paths, journal=journal))
+    assert tagger.calls == paths[:1]
+    assert [outcome.path for outcome in outcomes] == paths
+    with Journal(state, SETTINGS) as journal:
+        assert journal.find(paths[0]) is not None
+
+
+def test_one_run_at_a_time_writes_to_a_journal(music: Path, tmp_path: Path) -> None:
+    state, path = tmp_path / "state", str(music / "b.mp3")
+    with Journal(state, SETTINGS) as journal:
+        with pytest.raises(UsageError, match="another run is writing to this journal") as caught:
+            Journal(state, SETTINGS)
+        list(tag_batch(FakeTagger(), [path], journal=journal))
+    assert caught.value.hint
+    with Journal(state, SETTINGS) as journal:
+        assert journal.find(path) is not None
+
+
+def test_another_process_is_another_run(tmp_path: Path) -> None:
+    code = f"from earmark.batch import Journal; Journal({str(tmp_path / 'state')!r}, {SETTINGS!r})"
+    with Journal(tmp_path / "state", SETTINGS):
+        second = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, text=True)
+    assert "UsageError" in second.stderr
+    assert "another run is writing" in second.stderr
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_other_settings_are_refused(tmp_path: Path) -> None:
     Journal(tmp_path / "state", SETTINGS).close()
     with pytest.raises(UsageError, match=r"begun with hop_seconds=None, now it is hop_seconds=1\.0"):
@@ -215,6 +282,8 @@ def test_outputs_of_several_files(tmp_path: Path) -> None:
     folder = str(tmp_path)
     chosen = output_paths(["x/a.mp3", "y/a.mp3", "-"], folder, suffixes=SUFFIXES, default=".png")
     assert [path.name for path in chosen.values()] == ["a.png", "a-2.png", "stdin.png"]
+    chosen = output_paths(["S.mp3", "s.mp3", "s-2.mp3"], folder, suffixes=SUFFIXES, default=".png")
+    assert [path.name for path in chosen.values()] == ["S.png", "s-2.png", "s-2-2.png"]  # the same file on some systems
     chosen = output_paths(["x/a.b.mp3"], "out/{name}-tags.csv", suffixes=SUFFIXES, default=".png")
     assert chosen == {"x/a.b.mp3": Path("out/a.b-tags.csv")}
     chosen = output_paths(["a.mp3", "b.mp3"], "new/", suffixes=SUFFIXES, default=".png")

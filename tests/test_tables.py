@@ -38,6 +38,33 @@ def test_an_interrupted_table_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_table_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    full = OSError(28, "No space left on device")
+
+    def fail(*_: object) -> None:
+        raise full
+
+    table = ParquetTags(tmp_path / "tags.parquet")
+    table.add(track("a.mp3"))
+    monkeypatch.setattr(parquet.ParquetWriter, "write_table", fail)
+    with pytest.raises(InputError, match="cannot be written: No space left"), table:
+        pass
+    assert table._file.closed
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    monkeypatch.setattr(parquet.ParquetWriter, "close", fail)
+    with (
+        pytest.raises(InputError, match="cannot be written: No space left"),
+        ParquetTags(tmp_path / "b.parquet") as other,
+    ):
+        other.add(track("a.mp3"))
+    assert other._file.closed
+    with pytest.raises(KeyboardInterrupt), ParquetTags(tmp_path / "c.parquet"):
+        raise KeyboardInterrupt  # and not that it could not be closed
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_table_in_no_folder(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     with pytest.raises(InputError, match="there is no folder"):

@@ -262,6 +262,31 @@ def test_damaged_arrays_are_errors():
         TrackTags.from_dict(objects)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"duration": "30"}, "duration is '30', expected a number"),
+        ({"path": 3}, "path is 3, expected text"),
+        ({"models": "m"}, "models is 'm', expected a list of texts"),
+        ({"warnings": [None]}, "expected a list of texts"),
+        ({"times": encode_array(np.zeros(10))}, r"times of shape \(10,\)"),
+        ({"embedding": encode_array(np.zeros((2, 3)))}, r"embedding of shape \(2, 3\)"),
+    ],
+)
+def test_values_of_another_kind_are_errors(change, message):
+    plain = tags_of("mtt").to_dict(taggram=True, embedding=True)
+    with pytest.raises(InputError, match=message):
+        TrackTags.from_dict(plain | change)
+
+
+@pytest.mark.parametrize("change", [{"score": "0.5"}, {"lift": []}, {"peak_time": None}, {"category": 1}])
+def test_tags_with_values_of_another_kind_are_errors(change):
+    plain = tags_of("mtt").to_dict()
+    plain["tags"][0] |= change
+    with pytest.raises(InputError, match="not the tags of a track"):
+        TrackTags.from_dict(plain)
+
+
 def test_wrong_parts_are_errors():
     part = parts("mtt")[0]
     mtt = union([get_vocabulary("mtt")])
@@ -273,7 +298,7 @@ def test_wrong_parts_are_errors():
     assert build().tags[0].lift is None
     nan = part.taggram.copy()
     nan[3, 4] = np.nan
-    with pytest.raises(InputError, match="not finite"):
+    with pytest.raises(InputError, match=r"^x: m gave values that are not finite"):
         build(taggram=nan)
     with pytest.raises(InputError, match="no chunk"):
         build(taggram=part.taggram[:0], times=part.times[:0])

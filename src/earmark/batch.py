@@ -1,25 +1,34 @@
 """Many files: find them, tag them several at a time, and go on where an interrupted batch stopped.
 
 A journal is a JSON-lines file: a header with the settings, then one line per finished file with its size, its time of
-change and its result, appended as soon as it is there. Failed files are not in it: they are tried again.
+change and its result, appended as soon as it is there. Failed files are not in it: they are tried again. One run at a
+time writes to it. A line that is no result, whatever made it so, is as if it were not there.
 """
 
+import errno
 import glob
 import json
 import os
+import sys
 import threading
+import unicodedata
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from earmark.audio.io import AUDIO_SUFFIXES
 from earmark.errors import EarmarkError, EarmarkWarning, InputError, UsageError
 from earmark.parallel import map_ordered
 from earmark.tagger import Listener, TagFailure, tag_or_fail
 from earmark.track_tags import TrackTags
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 STDIN = "-"
 _FORMAT = 1  # of a journal
@@ -41,7 +50,7 @@ def find_audio(arguments: Sequence[str]) -> list[str]:
     Raises
     ------
     InputError
-        If a folder holds no audio, or a pattern matches nothing.
+        If a folder holds no audio, a pattern matches nothing, or no file can have such a name.
 
     Warns
     -----
@@ -60,7 +69,8 @@ def _expand(argument: str) -> list[str]:
         return [STDIN]
     if not argument:
         raise InputError("an empty argument stands for no file", hint="is a variable empty?")
-    if Path(argument).is_dir():
+    _check_name(argument)
+    if os.path.isdir(argument):  # noqa: PTH112 (False, not an error, where nobody may look)
         files = list(walk(argument))
         if not files:
             raise InputError(
@@ -71,10 +81,21 @@ def _expand(argument: str) -> list[str]:
     if not glob.has_magic(argument) or os.path.lexists(argument):
         return [argument]
     matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 (the pattern may be absolute)
-    files = [file for match in matches for file in (walk(match) if Path(match).is_dir() else [match])]
+    files = [file for match in matches for file in (walk(match) if os.path.isdir(match) else [match])]  # noqa: PTH112
     if not files:
         raise InputError(f"{argument}: no file matches this pattern", hint="** stands for any number of folders")
     return files
+
+
+def _check_name(argument: str) -> None:
+    shown = argument if len(argument) <= 60 else f"{argument[:60]}…"
+    try:
+        os.lstat(argument)
+    except ValueError as error:
+        raise InputError(f"{shown!r}: no file can have this name: {error}") from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG and not glob.has_magic(argument):
+            raise InputError(f"{shown}: {error.strerror}, {len(argument)} characters") from error
 
 
 def walk(folder: str) -> Iterator[str]:
@@ -85,7 +106,12 @@ def walk(folder: str) -> Iterator[str]:
         warnings.warn(f"{error.filename}: {error.strerror or error}", EarmarkWarning, stacklevel=3)
 
     for parent, folders, files in os.walk(folder, onerror=report, followlinks=True):
-        entry = os.stat(parent)  # noqa: PTH116 (a str may hold what Path cannot)
+        try:
+            entry = os.stat(parent)  # noqa: PTH116 (a str may hold what Path cannot)
+        except OSError as error:  # gone meanwhile
+            report(error)
+            folders.clear()
+            continue
         if (entry.st_dev, entry.st_ino) in seen:
             folders.clear()
             continue
@@ -163,7 +189,7 @@ class Journal:
     InputError
         If the file is no journal, or cannot be written.
     UsageError
-        If it was begun with other settings.
+        If it was begun with other settings, or another run is writing to it.
     """
 
     def __init__(self, path: str | os.PathLike[str], settings: Mapping[str, Any]) -> None:
@@ -171,12 +197,14 @@ class Journal:
         self._lock = threading.Lock()
         self._places: dict[str, tuple[Stamp, int]] = {}  # absolute path -> stamp and where the line begins
         try:
-            if not self.path.exists() or not self.path.stat().st_size:
-                self._begin(settings)
-            self._file = self.path.open("r+b")
+            self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b")
         except OSError as error:
             raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
         try:
+            if not _lock_for_writing(self._file):
+                hint = "wait until it ends, or name another file"
+                raise UsageError(f"{path}: another run is writing to this journal", hint=hint)
+            self._begin(settings)
             self._check(settings)
             self._index()
         except EarmarkError:
@@ -187,13 +215,14 @@ class Journal:
         return len(self._places)
 
     def _begin(self, settings: Mapping[str, Any]) -> None:
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
-        header = json.dumps({"earmark_journal": _FORMAT, "settings": dict(settings)})
+        """Write the header, if the file is empty."""
+        header = json.dumps({"earmark_journal": _FORMAT, "settings": dict(settings)}) + "\n"
         try:
-            temporary.write_text(header + "\n", encoding="ascii")
-            temporary.replace(self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
+            if not os.fstat(self._file.fileno()).st_size:
+                os.write(self._file.fileno(), header.encode("ascii"))  # whole or not at all
+                self._file.seek(0)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be written: {error.strerror or error}") from error
 
     def _check(self, settings: Mapping[str, Any]) -> None:
         header = _parse(self._file.readline())
@@ -213,17 +242,17 @@ class Journal:
         """Note where each result lies; a line that was cut off by a crash goes, and its file is done again."""
         place = self._file.tell()
         while line := self._file.readline():
-            record = _parse(line)
             if not line.endswith(b"\n"):
                 self._file.truncate(place)
                 break
-            if record is not None and {"path", "stamp", "result"} <= record.keys():
-                self._places[record["path"]] = (Stamp(record["stamp"]), place)
+            match _parse(line):
+                case {"path": str(path), "stamp": [int(size), int(time)], "result": {}}:
+                    self._places[path] = (Stamp((size, time)), place)
             place += len(line)
         self._file.seek(place)
 
     def find(self, path: str) -> TrackTags | None:
-        """Return the result of a file, unless it is not there or the file has changed since."""
+        """Return the result of a file, unless it is not there, is damaged, or the file has changed since."""
         stamp, place = self._places.get(_key(path), (None, 0))
         if stamp is None or stamp != Stamp.of(path):
             return None
@@ -231,7 +260,10 @@ class Journal:
             self._file.seek(place)
             record = _parse(self._file.readline())
             self._file.seek(0, os.SEEK_END)
-        return None if record is None else replace(TrackTags.from_dict(record["result"]), path=path)
+        try:
+            return None if record is None else replace(TrackTags.from_dict(record["result"]), path=path)
+        except (InputError, KeyError):
+            return None
 
     def add(self, path: str, stamp: Stamp, result: TrackTags) -> None:
         """Append the result of a file as it was when it had this stamp.
@@ -274,9 +306,21 @@ def _key(path: str) -> str:
 def _parse(line: bytes) -> dict[str, Any] | None:
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _lock_for_writing(file: BinaryIO) -> bool:
+    """Keep other runs from writing until the file is closed; False if one of them does the same."""
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:  # else the file system has no locks: then nobody watches
+        return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)
+    return True
 
 
 def output_paths(paths: Sequence[str], target: str, *, suffixes: Collection[str], default: str) -> dict[str, Path]:
@@ -293,14 +337,15 @@ def output_paths(paths: Sequence[str], target: str, *, suffixes: Collection[str]
 
     Returns
     -------
-    input path to output path; where two inputs have the same name, "-2", "-3", ... is added
+    input path to output path; where two inputs have the same name, "-2", "-3", ... is added. Upper and lower case make
+    no difference here, as they make none to many file systems
 
     Raises
     ------
     UsageError
         If `target` is one file for several inputs.
     """
-    is_folder = Path(target).is_dir() or target.endswith(("/", os.sep)) or not Path(target).suffix
+    is_folder = os.path.isdir(target) or target.endswith(("/", os.sep)) or not Path(target).suffix  # noqa: PTH112
     if "{name}" not in target and not is_folder:
         if len(paths) != 1:
             hint = f"name a folder, or a pattern such as {{name}}{Path(target).suffix}"
@@ -308,16 +353,20 @@ def output_paths(paths: Sequence[str], target: str, *, suffixes: Collection[str]
         return {paths[0]: _with_known_suffix(target, suffixes)}
     pattern = target if "{name}" in target else str(Path(target) / f"{{name}}{default}")
     chosen: dict[str, Path] = {}
-    taken: set[Path] = set()
+    taken: set[str] = set()
     for path in paths:
         name = "stdin" if path == STDIN else Path(path).stem
         output, count = _with_known_suffix(pattern.replace("{name}", name), suffixes), 1
-        while output in taken:
+        while _folded(output) in taken:
             count += 1
             output = Path(pattern.replace("{name}", f"{name}-{count}"))
-        taken.add(output)
+        taken.add(_folded(output))
         chosen[path] = output
     return chosen
+
+
+def _folded(path: Path) -> str:
+    return unicodedata.normalize("NFC", str(path)).casefold()
 
 
 def make_folders(paths: Iterable[Path]) -> None:
@@ -349,7 +398,7 @@ def check_free(target: str, *, source: str, force: bool = False) -> None:
     UsageError
         If the target is the source, or exists and `force` is not set.
     """
-    if not Path(target).exists():
+    if not os.path.exists(target):  # noqa: PTH110 (False for a name that no file can have)
         return
     if source != STDIN and Path(source).exists() and Path(source).samefile(target):
         raise UsageError(f"{target}: is what would be read", hint="write to another file")

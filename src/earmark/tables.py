@@ -7,7 +7,7 @@ track: path, duration, model and embedding, a list of D float32; the file's meta
 import os
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -48,7 +48,8 @@ class ParquetTags:
         self._temporary = _temporary(self.path)
         self._rows: list[dict[str, Any]] = []
         with _reasons(self.path):
-            self._writer = self._parquet.ParquetWriter(self._temporary, self._schema)
+            self._file = self._temporary.open("wb")
+            self._writer = self._parquet.ParquetWriter(self._file, self._schema)
 
     def add(self, result: TrackTags, tags: Sequence[Tag] | None = None) -> None:
         """Add a track.
@@ -77,12 +78,21 @@ class ParquetTags:
         try:
             if kind is None:
                 self._flush()
-            self._writer.close()
-            if kind is None:
                 with _reasons(self.path):
+                    self._writer.close()
+                    self._file.close()
                     self._temporary.replace(self.path)
         finally:
-            self._temporary.unlink(missing_ok=True)
+            self._discard()
+
+    def _discard(self) -> None:
+        """Close what is still open and delete what is still there; if that fails too, the first error counts."""
+        with suppress(OSError):
+            self._writer.close()
+        self._writer.is_open = False  # else it tries once more when it is collected
+        with suppress(OSError):
+            self._file.close()
+        self._temporary.unlink(missing_ok=True)
 
 
 def write_embeddings(path: str | os.PathLike[str], results: Sequence[TrackTags], layers: Sequence[str]) -> None:

@@ -237,23 +237,26 @@ class TrackTags:
             If something is missing or has the wrong shape.
         """
         try:
-            models = tuple(plain["models"])
+            models = _read_texts(plain, "models")
             tags = tuple(_read_tag(tag, models) for tag in plain["tags"])
             scores = _read_array(plain, "taggram", np.zeros((0, len(tags)), np.float32))
             result = cls(
-                path=plain["path"],
-                duration=plain["duration"],
+                path=_read_text(plain, "path"),
+                duration=_read_number(plain, "duration"),
                 tags=tags,
                 taggram=scores,
                 times=_read_array(plain, "times", np.zeros((0, 2), np.float64)),
                 embedding=_read_array(plain, "embedding", np.zeros(0, np.float32)),
-                model=plain["model"],
+                model=_read_text(plain, "model"),
                 models=models,
-                version=plain["version"],
-                warnings=tuple(plain["warnings"]),
+                version=_read_text(plain, "version"),
+                warnings=_read_texts(plain, "warnings"),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"not the tags of a track: {type(error).__name__}: {error}") from error
+        if result.times.ndim != 2 or result.times.shape[1] != 2 or result.embedding.ndim != 1:
+            shapes = f"times of shape {result.times.shape} and an embedding of shape {result.embedding.shape}"
+            raise InputError(f"{shapes}, expected (n_chunks, 2) and (D,)")
         if scores.shape != (len(result.times), len(tags)):
             raise InputError(f"a taggram of shape {scores.shape} for {len(result.times)} chunks and {len(tags)} tags")
         return result
@@ -324,7 +327,7 @@ def from_taggrams(
     is close to, and not always equal to, its score.
     """
     for part in parts:
-        _check(part)
+        _check(part, path)
     if len({part.model for part in parts}) != len(parts):
         raise InputError("a model was given twice")
     means = [part.taggram.mean(axis=0, dtype=np.float64) for part in parts]
@@ -380,14 +383,14 @@ def _lifts(scores: NDArray[np.floating], rates: Array64) -> list[float | None]:
     return [float(lift) if k else None for lift, k in zip(lifts, known, strict=True)]
 
 
-def _check(part: ModelTaggram) -> None:
+def _check(part: ModelTaggram, path: str) -> None:
     if part.taggram.ndim != 2 or part.times.shape != (len(part.taggram), 2):
         shapes = f"{part.taggram.shape} and times {part.times.shape}"
         raise InputError(f"{part.model}: taggram {shapes}, expected (n_chunks, K) and (n_chunks, 2)")
     if not len(part.taggram):
-        raise InputError(f"{part.model}: no chunk was scored")
+        raise InputError(f"{path}: {part.model}: no chunk was scored")
     if not np.isfinite(part.taggram).all() or not np.isfinite(part.embedding).all():
-        raise InputError(f"{part.model} gave values that are not finite", hint="is there NaN in the audio?")
+        raise InputError(f"{path}: {part.model} gave values that are not finite", hint="is there NaN in the audio?")
 
 
 def encode_array(array: NDArray[np.floating]) -> dict[str, Any]:
@@ -417,7 +420,35 @@ def _read_array(plain: Mapping[str, Any], key: str, empty: NDArray[Any]) -> NDAr
 
 
 def _read_tag(plain: Mapping[str, Any], models: tuple[str, ...]) -> Tag:
-    values = dict(plain)
-    if len(models) == 1:
-        values.setdefault("scores_by_model", {models[0]: values["score"]})
-    return Tag(**values)
+    score = _read_number(plain, "score")
+    by_model = dict(plain.get("scores_by_model") or ({models[0]: score} if len(models) == 1 else {}))
+    return Tag(
+        tag=_read_text(plain, "tag"),
+        category=_read_text(plain, "category"),
+        score=score,
+        lift=None if plain["lift"] is None else _read_number(plain, "lift"),
+        peak=_read_number(plain, "peak"),
+        peak_time=_read_number(plain, "peak_time"),
+        scores_by_model={model: _read_number(by_model, model) for model in by_model},
+    )
+
+
+def _read_number(plain: Mapping[str, Any], key: str) -> float:
+    value = plain[key]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{key} is {value!r}, expected a number")
+    return float(value)
+
+
+def _read_text(plain: Mapping[str, Any], key: str) -> str:
+    value = plain[key]
+    if not isinstance(value, str):
+        raise TypeError(f"{key} is {value!r}, expected text")
+    return value
+
+
+def _read_texts(plain: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    values = plain[key]
+    if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
+        raise TypeError(f"{key} is {values!r}, expected a list of texts")
+    return tuple(values)

@@ -134,6 +134,19 @@ def test_a_batch_goes_on_where_it_stopped(
     assert "begun with pad=repeat, now it is pad=zeros" in other.err
 
 
+def test_a_journal_belongs_to_the_weights(
+    cli: Cli, music: Path, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARMARK_CACHE", str(tmp_path / "cache"))
+    tag = ("tag", music / "a.wav", "--model", "my.fcn", "--resume", tmp_path / "state")
+    add = ("models", "import", "--architecture", "fcn", "--vocabulary", "mtt", "--name", "my.fcn")
+    for file, status in (("won_mtat_fcn.pth", 0), ("won_mtat_fcn.pth", 0), ("won_msd_fcn.pth", 2)):
+        assert cli(*add, "--force", shared / "weights" / file).status == 0
+        answer = cli(*tag)
+        assert answer.status == status
+    assert "begun with weights of my.fcn=" in answer.err
+
+
 def test_short_tracks_are_padded_with_a_word_or_refused(cli: Cli, tmp_path: Path) -> None:
     import soundfile
 

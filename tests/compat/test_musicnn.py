@@ -173,6 +173,11 @@ class TestPublished:
             f"{path},MSD_musicnn,input_length=10,input_overlap=5,jazz",
         ]
 
+    def test_tags_that_cannot_be_saved(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "song.wav", 48000)
+        with pytest.raises(InputError, match=r"song\.tags: cannot be written: No such file"):
+            top_tags(path, print_tags=False, save_tags=tmp_path / "no" / "song.tags")
+
     def test_a_track_shorter_than_a_patch_is_refused(self, tmp_path: Path) -> None:
         path = write(tmp_path / "short.wav", 16000)
         with pytest.raises(InputError, match=r"short.wav: 1.00 s of audio, a patch needs at least 2.98 s"):

@@ -5,8 +5,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from safetensors import safe_open
+
+from earmark._version import __version__
 from earmark.batch import STDIN, Journal, find_audio, tag_batch
 from earmark.cli import output
+from earmark.models.weights import weights_path
 from earmark.progress import ProgressBar, clock_text
 from earmark.tagger import TagFailure, Tagger
 
@@ -52,7 +56,8 @@ class Batch:
                 progress=progress,
             )  # fmt: skip
         self._settings = {
-            "model": tagger.name, "engine": tagger.engine, "hop_seconds": hop_seconds, "raw": raw, "pad": pad
+            "earmark": __version__, "model": tagger.name, "engine": tagger.engine, "hop_seconds": hop_seconds,
+            "raw": raw, "pad": pad,
         }  # fmt: skip
         return tagger
 
@@ -68,6 +73,8 @@ class Batch:
     ) -> Iterator[tuple[str, "TrackTags"]]:
         """Tag the files; yield path and result of those that succeed, note the others."""
         settings = self._settings | {"offset": offset, "duration": duration}
+        if resume is not None:
+            settings |= {f"weights of {card.name}": _digest(card.name) for card in tagger.cards}
         self._n_bytes = sum(_size(path) for path in self.paths)
         with ExitStack() as stack:
             stack.enter_context(self.bar)
@@ -124,6 +131,12 @@ class Batch:
             for failure in self.failures:
                 output.error(failure.error)
         return 1 if n_failed else 0
+
+
+def _digest(name: str) -> str:
+    """Return what tells the weights of a model from others that were imported under the same name."""
+    with safe_open(weights_path(name), framework="numpy") as file:
+        return str((file.metadata() or {}).get("digest", ""))[:12]
 
 
 def _size(path: str) -> int:

@@ -67,7 +67,7 @@ def top_tags(
     Raises
     ------
     UnknownNameError, UsageError, InputError
-        As `extractor` does.
+        As `extractor` does; an InputError too if `save_tags` cannot be written.
     """
     taggram, tags = extractor(file_name, model, input_length, input_overlap, extract_features=False)
     best = [tags[i] for i in taggram.mean(axis=0).argsort()[-topN:][::-1]]
@@ -77,8 +77,11 @@ def top_tags(
             print(f" - {tag}")  # noqa: T201
     if save_tags:
         settings = f"input_length={input_length},input_overlap={input_overlap}"
-        with Path(save_tags).open("a", encoding="utf-8") as file:
-            file.write(",".join([os.fspath(file_name), model, settings, *best]) + "\n")
+        try:
+            with Path(save_tags).open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(",".join([os.fspath(file_name), model, settings, *best]) + "\n")
+        except OSError as error:
+            raise InputError(f"{save_tags}: cannot be written: {error.strerror or error}") from error
     return best
 
 

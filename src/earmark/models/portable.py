@@ -9,11 +9,12 @@ edge (the edge sample not doubled). It returns "scores" (B, K) in [0, 1], in the
 import json
 import os
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
-from earmark.errors import AssetError, InputError, UsageError
+from earmark.errors import AssetError, InputError, MissingExtraError, UsageError
 from earmark.models.card import ModelCard
-from earmark.models.graphs import filled, skeleton_for, values_for
+from earmark.models.graphs import filled, is_shipped, skeleton_for, values_for
 from earmark.models.weights import Arrays, Progress, load_weights
 
 METADATA_KEYS = (
@@ -47,7 +48,7 @@ def export_model(name: str, path: str | os.PathLike[str], *, progress: Progress 
     UnknownNameError
         If there is no such model.
     MissingExtraError
-        If the onnx package is not installed.
+        If the onnx package is not installed; for an imported model of other sizes than the published ones, PyTorch.
     InputError
         If the file cannot be written.
 
@@ -85,19 +86,36 @@ def model_bytes(arrays: Arrays, card: ModelCard) -> bytes:
     ------
     AssetError
         If the weights do not fit the graph.
+    MissingExtraError
+        As `export_model` does.
     """
-    try:
-        graph = filled(skeleton_for([card]), values_for([(arrays, card)]))
-    except KeyError as error:
-        raise AssetError(f"the weights of {card.name} do not fit the graph: {error} is missing") from error
+    graph = _graph(arrays, card)
     _rename(graph.graph)
-    graph.graph.output[0].type.tensor_type.shape.dim[1].dim_value = len(card.tags)
+    sizes = {"scores": len(card.tags), "embedding": card.n_features}
+    for output in graph.graph.output:
+        output.type.tensor_type.shape.dim[1].dim_value = sizes[output.name]
     graph.producer_name = "earmark"
     graph.doc_string = f"{card.name}: {__doc__.partition('inside.')[2].strip()}"
     for key, value in metadata(card).items():
         entry = graph.metadata_props.add()
         entry.key, entry.value = key, value
     return bytes(graph.SerializeToString(deterministic=True))
+
+
+def _graph(arrays: Arrays, card: ModelCard) -> "onnx.ModelProto":  # type: ignore[name-defined] # noqa: F821
+    """Fill the skeleton; the graph of a network of other sizes, which are constants in it, comes from PyTorch."""
+    sizes = {name: size for name, size in card.options.items() if name != "n_tags"}  # of the last layer only
+    if is_shipped(replace(card, options=sizes)):
+        try:
+            return filled(skeleton_for([card]), values_for([(arrays, card)]))
+        except KeyError as error:
+            raise AssetError(f"the weights of {card.name} do not fit the graph: {error} is missing") from error
+    try:
+        from earmark.models.base import from_arrays
+        from earmark.models.export import export_graph
+    except ImportError as error:
+        raise MissingExtraError(f"writing {card.name}, a network of sizes of its own,", "torch") from error
+    return export_graph([from_arrays(arrays, card)])
 
 
 def _rename(graph: "onnx.GraphProto") -> None:  # type: ignore[name-defined] # noqa: F821
