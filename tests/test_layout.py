@@ -22,7 +22,11 @@ LAYERS = """
   parallel
   audio.filters
   audio.mpeg
+  audio.ogg
+  audio.encode
+  audio.sources
   audio.decode
+  audio.joined
   audio.io
   audio.chunks
   vocabulary

@@ -327,9 +327,12 @@ def test_impossible_durations(audio_file, duration):
 
 
 def test_impossible_rates(audio_file):
-    for options in ({"sample_rate": 0}, {"sample_rate": -5}, {"block_seconds": 0}):
-        with pytest.raises(UsageError, match="block_seconds="):
+    wrong = [{"sample_rate": rate} for rate in (0, -5, 22050.5, float("nan"), float("inf"), 1e12, "8000")]
+    wrong += [{"block_seconds": seconds} for seconds in (0, -1, float("nan"), float("inf"), 1e9)]
+    for options in wrong:
+        with pytest.raises(UsageError, match=r"block_seconds=|sample_rate="):
             open_audio(audio_file("s16.wav"), **options)
+    assert read(audio_file("s16.wav"), sample_rate=22050.0)[0].size == 6 * 22050
 
 
 # Truncated and damaged

@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from earmark.audio import mpeg
+from earmark.audio import mpeg, ogg
 from earmark.errors import InputError, MissingExtraError
 
 Samples = NDArray[np.float32]
@@ -23,6 +23,7 @@ Samples = NDArray[np.float32]
 NO_AUDIO = "holds no audio"
 SALVAGE_FRAMES = 1152
 END_BYTES = 1 << 14  # an error this close to the file's end is taken for the end
+NO_COUNT = 1 << 62  # from here on libsndfile's number of frames means that it knows none
 # Containers that state how long they are; the others are estimated from bit rates, or not at all.
 ANNOUNCING = {"mov", "matroska", "asf", "avi", "flac", "ape", "wv", "tta", "caf", "tak", "wav", "aiff", "au"}
 PREROLL_SECONDS = 1.0
@@ -64,6 +65,14 @@ class Decoder(Protocol):
         """
         ...
 
+    def count(self, n_block: int) -> int:
+        """Count the sample frames of the stream, by decoding it in blocks of `n_block`; that leads to its end."""
+        ...
+
+    def following(self) -> "Decoder | None":
+        """Open the stream that follows in the file; None if there is none. Only when this one was read to its end."""
+        ...
+
     def close(self) -> None:
         """Release the decoder, not the file under it."""
         ...
@@ -92,8 +101,7 @@ def open_decoder(file: BinaryIO, name: str) -> Decoder:
     reason = ""
     if stream is None:
         try:
-            file.seek(0)
-            return SndfileDecoder(file, True)
+            return _open_ogg(file, 0) if ogg.is_ogg(file) else SndfileDecoder(file, True)
         except soundfile.LibsndfileError as error:
             reason = error.error_string
         if "hannel count" in reason:
@@ -114,6 +122,14 @@ def open_decoder(file: BinaryIO, name: str) -> Decoder:
         if "not recognised" in reason:
             raise
         raise InputError(f"{name}: the header cannot be read: {_plain(reason)}") from None
+
+
+def _open_ogg(file: BinaryIO, begin: int) -> "SndfileDecoder":
+    """Open the link of an Ogg file that begins at `begin`; what is chained states no length of the whole."""
+    end = ogg.find_link(file, begin)
+    if not begin and end == file.seek(0, io.SEEK_END):
+        return SndfileDecoder(file, True)
+    return SndfileDecoder(mpeg.Splice(file, begin, end), False)
 
 
 def _is_container(head: bytes) -> bool:
@@ -167,8 +183,9 @@ class SndfileDecoder:
         # mpg123 reads in small steps: a buffer keeps them out of Python.
         self._file: Any = io.BufferedReader(file, 1 << 16) if isinstance(file, mpeg.Splice) else file
         self._size = file.size if isinstance(file, mpeg.Splice) else file.seek(0, io.SEEK_END)
+        self._splice = file if isinstance(file, mpeg.Splice) else None
         self._whole = file.file if isinstance(file, mpeg.Splice) else file
-        ended = not _is_ogg(self._file) or _has_end_page(self._file)
+        ended = not ogg.is_ogg(self._file) or ogg.has_end_page(self._file)
         self._sound = self._open()  # from here on nobody else may move in the file
         self.sample_rate: int = self._sound.samplerate
         self.n_channels: int = self._sound.channels
@@ -177,6 +194,7 @@ class SndfileDecoder:
         if self.container == "mp3" and self._whole is file:  # layer I or II: an estimate
             counted = False
         self.announced = self._announced() if counted else None
+        self._gone_on = False
         self.trouble = None if ended else "the stream has no end mark"
 
     def _open(self) -> _Sound:
@@ -192,6 +210,8 @@ class SndfileDecoder:
             if stated >= 0x7FFFFF00:  # written to a pipe: the length was not known
                 return None
             return stated // max(held // n_frames, 1) if n_frames else 0
+        if n_frames >= NO_COUNT:
+            return None
         if match := re.search(r"'COMM' chunk \((\d+)\) not equal", log):
             return int(match.group(1))
         return n_frames
@@ -260,31 +280,48 @@ class SndfileDecoder:
             blocks = other.blocks(position, n_block, seek=False)
             block = next(blocks, None)
             if block is not None:
+                self._gone_on = True
                 self.trouble = f"a damaged piece at {position / self.sample_rate:.1f} s was left out"
                 yield block
                 yield from blocks
 
+    def count(self, n_block: int) -> int:
+        """Count the sample frames; see `Decoder`."""
+        self._sound.close()
+        self._sound = self._open()
+        return sum(len(block) for block in self.blocks(0, n_block))
+
+    def following(self) -> "SndfileDecoder | None":
+        """Open the stream that follows; see `Decoder`. What is left and cannot be read becomes `trouble`."""
+        if self._gone_on or self.container not in ("mp3", "ogg", "flac"):
+            return None
+        splice = self._splice
+        end = self._file.tell()
+        if splice and self.container == "ogg":
+            end = splice.end
+        elif splice:
+            end = splice.under(end)
+        left = mpeg.find_end(self._whole) - end
+        found: int | None = None
+        try:
+            if left > 0 and self.container == "ogg":
+                self._whole.seek(end)
+                if self._whole.read(4) == b"OggS":
+                    return _open_ogg(self._whole, end)
+            elif left > 0 and splice:
+                found = mpeg.find_stream(self._whole, mpeg.skip_id3(self._whole, max(end - 4, splice.begin + 1)))
+                if found is not None:
+                    return SndfileDecoder(*mpeg.open_stream(self._whole, found))
+        except soundfile.LibsndfileError as error:
+            self.trouble = f"the {left} bytes behind cannot be read ({_plain(error.error_string)})"
+            return None
+        if left > END_BYTES and not self.trouble and mpeg.is_substance(self._whole, end):
+            self.trouble = f"{left} bytes at the end are no audio that can be read"
+        return None
+
     def close(self) -> None:
         """Release the decoder, not the file under it."""
         self._sound.close()
-
-
-def _is_ogg(file: BinaryIO) -> bool:
-    file.seek(0)
-    return file.read(4) == b"OggS"
-
-
-def _has_end_page(file: BinaryIO) -> bool:
-    """Say whether the last page of an Ogg file carries the end mark and is whole."""
-    end = file.seek(0, io.SEEK_END)
-    file.seek(max(end - (1 << 17), 0))
-    data = file.read()
-    at = data.rfind(b"OggS")
-    if at < 0 or len(data) < at + 27:
-        return False
-    n_segments = data[at + 26]
-    size = 27 + n_segments + sum(data[at + 27 : at + 27 + n_segments])
-    return bool(data[at + 5] & 4) and len(data) >= at + size
 
 
 class AvDecoder:
@@ -384,7 +421,8 @@ class AvDecoder:
         """Yield what single frames hold from `start` on, shapes (n_channels, n)."""
         rate = self.sample_rate
         origin = self._first.pts
-        resampler = self._av.AudioResampler(format="fltp", layout=self._first.layout, rate=rate)
+        resampler: Any = None
+        shape: Any = None
         sought = seek and start > 2 * PREROLL_SECONDS * rate and origin is not None and self._seek(start)
         position: int | None = None if sought else 0
         frames = self._frames if sought else self._rewound()
@@ -394,6 +432,9 @@ class AvDecoder:
                     continue
                 position = round(float((frame.pts - origin) * frame.time_base) * rate)
             plain = frame.format.name == "fltp" and frame.sample_rate == rate and frame.layout == self._first.layout
+            if not plain and (resampler is None or shape != (frame.format.name, frame.sample_rate, frame.layout.name)):
+                shape = frame.format.name, frame.sample_rate, frame.layout.name  # a resampler takes one shape only
+                resampler = self._av.AudioResampler(format="fltp", layout=self._first.layout, rate=rate)
             for planar in [frame] if plain else resampler.resample(frame):
                 samples: Samples = planar.to_ndarray()
                 position += samples.shape[1]
@@ -408,12 +449,21 @@ class AvDecoder:
         """Go to a frame before `start`, early enough for codecs that need a run-up; False if the file cannot."""
         seconds = start / self.sample_rate - PREROLL_SECONDS
         target = self._first.pts + int(seconds / self._stream.time_base)
+        if target >= 1 << 63:
+            return False
         try:
             self._container.seek(target, stream=self._stream)
         except self._av.FFmpegError:
             return False
         self._frames = self._decode()
         return True
+
+    def count(self, n_block: int) -> int:
+        """Say nothing of use: nothing follows; see `Decoder`."""
+        return 0
+
+    def following(self) -> None:
+        """Say that nothing follows: FFmpeg reads on by itself; see `Decoder`."""
 
     def close(self) -> None:
         """Release the decoder, not the file under it."""

@@ -5,18 +5,15 @@ else goes through PyAV, an extra. Files cut off in the middle yield what can be 
 """
 
 import contextlib
-import io
+import numbers
 import os
-import shutil
-import sys
-import tempfile
 import uuid
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, cast
 
 import numpy as np
 import soundfile
@@ -24,10 +21,25 @@ import soxr
 from numpy.typing import NDArray
 
 from earmark.audio.decode import NO_AUDIO, Decoder, open_decoder
-from earmark.errors import AudioWarning, InputError, UsageError
+from earmark.audio.encode import WRITABLE, encode
+from earmark.audio.joined import JoinedDecoder
+from earmark.audio.sources import Guard, Source, open_source, reason, source_name
+from earmark.errors import AudioWarning, EarmarkError, InputError, UsageError
+
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "AudioInfo",
+    "AudioReader",
+    "Source",
+    "mix_down",
+    "open_audio",
+    "probe",
+    "read",
+    "source_name",
+    "write",
+]
 
 Samples = NDArray[np.float32]
-Source = str | os.PathLike[str] | bytes | BinaryIO
 
 AUDIO_SUFFIXES = frozenset(
     f".{suffix}"
@@ -40,18 +52,9 @@ AUDIO_SUFFIXES = frozenset(
 )
 """Suffixes that a walk through folders takes for audio, in lower case."""
 
-# Suffix of a file to write -> libsndfile's format and default subtype.
-WRITABLE = {
-    ".wav": ("WAV", "PCM_16"),
-    ".flac": ("FLAC", "PCM_16"),
-    ".ogg": ("OGG", "VORBIS"),
-    ".opus": ("OGG", "OPUS"),
-    ".mp3": ("MP3", "MPEG_LAYER_III"),
-    ".aiff": ("AIFF", "PCM_16"),
-    ".aif": ("AIFF", "PCM_16"),
-    ".au": ("AU", "PCM_16"),
-}
-WRITE_FRAMES = 1 << 16  # libsndfile's Vorbis encoder overflows the stack on much longer blocks
+MAX_BLOCK_SECONDS = 3600.0
+MAX_SAMPLE_RATE = 10_000_000
+LONGEST_SECONDS = 1e9  # 32 years: an offset beyond is past every end, and would overflow decoders' integers
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def open_audio(
         If the source is missing, empty or no audio, `offset` is negative or past the end, or `duration` is not
         positive.
     UsageError
-        If `sample_rate` or `block_seconds` is not positive.
+        If `sample_rate` is no positive whole number, or `block_seconds` is not between 0 and an hour.
     MissingExtraError
         If it needs PyAV, which is not installed.
 
@@ -138,20 +141,33 @@ def open_audio(
     ...     print(reader.info.duration, sum(block.size for block in reader.blocks()))
     1.0 16000
     """
-    name = _name(source)
+    name = source_name(source)
     if not 0 <= offset < float("inf"):
         raise InputError(f"{name}: offset {offset:g} s", hint="an offset is at least 0 s")
     if duration is not None and not 0 < duration < float("inf"):
         raise InputError(f"{name}: duration {duration:g} s", hint="a duration is more than 0 s")
-    if block_seconds <= 0 or (sample_rate is not None and sample_rate <= 0):
-        raise UsageError(f"sample_rate={sample_rate}, block_seconds={block_seconds}", hint="both must be positive")
+    if not 0 < block_seconds <= MAX_BLOCK_SECONDS:
+        raise UsageError(f"block_seconds={block_seconds}", hint=f"more than 0, at most {MAX_BLOCK_SECONDS:g}")
+    rate = None if sample_rate is None else _checked_rate(sample_rate)
     with contextlib.ExitStack() as stack:
-        file = _open(source, name, stack)
-        decoder = open_decoder(file, name)
+        guard = open_source(source, stack)
+        try:
+            decoder = JoinedDecoder(open_decoder(cast(BinaryIO, guard), name))
+        except EarmarkError:
+            guard.check()  # what the file raised comes before what the decoders made of it
+            raise
         stack.callback(decoder.close)
-        reader = AudioReader(name, decoder, sample_rate, mono, offset, duration, block_seconds)
+        guard.check()
+        reader = AudioReader(name, decoder, guard, rate, mono, offset, duration, block_seconds)
         reader._resources = stack.pop_all()
     return reader
+
+
+def _checked_rate(sample_rate: Any) -> int:
+    whole = isinstance(sample_rate, numbers.Real) and float(sample_rate).is_integer()
+    if not whole or not 0 < sample_rate <= MAX_SAMPLE_RATE:
+        raise UsageError(f"sample_rate={sample_rate!r}", hint=f"a whole number of Hz, 1 to {MAX_SAMPLE_RATE}")
+    return int(sample_rate)
 
 
 class AudioReader:
@@ -165,12 +181,14 @@ class AudioReader:
     n_channels : of the blocks
     notes : what was odd about the file, known once its blocks have been read
     seconds : of audio read so far
+    peak : the highest absolute sample of any channel so far, before mixing and resampling
     """
 
     def __init__(
         self,
         name: str,
         decoder: Decoder,
+        guard: Guard,
         sample_rate: int | None,
         mono: bool,
         offset: float,
@@ -184,16 +202,22 @@ class AudioReader:
         self.sample_rate = sample_rate or rate
         self.n_channels = 1 if mono else decoder.n_channels
         self.notes: list[str] = []
+        self.peak = 0.0
         self._decoder = decoder
+        self._guard = guard
         self._mono = mono
-        self._start = round(offset * rate)
-        self._limit = None if duration is None else max(round(duration * rate), 1)
+        self._offset = offset
+        self._start = round(min(offset, LONGEST_SECONDS) * rate)
+        endless = duration is None or duration > LONGEST_SECONDS
+        self._limit = None if duration is None or endless else max(round(duration * rate), 1)
         self._n_block = max(round(block_seconds * rate), 1)
         self._n_read = 0
-        self._begun = False
+        self._begun = self._closed = False
         self._resources = contextlib.ExitStack()
         if decoder.announced == 0:
             raise InputError(f"{name}: {NO_AUDIO}")
+        if offset > LONGEST_SECONDS:
+            raise self._past_end(length)
         if length is not None and self._start >= round(length * rate) + decoder.tolerance * rate:
             raise self._past_end(length)
 
@@ -212,14 +236,19 @@ class AudioReader:
         Raises
         ------
         InputError
-            If there is nothing to read at this offset, or a sample is not finite.
+            If there is nothing to read at this offset, a sample is not finite, or the file object raised something.
         UsageError
-            If the blocks were asked for before.
+            If the blocks were asked for before, or the reader is closed.
         """
+        self._check_open()
         if self._begun:
             raise UsageError(f"{self.name}: the blocks of a reader can be read once", hint="open it again")
         self._begun = True
         return self._resampled()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UsageError(f"{self.name}: the reader is closed", hint="read its blocks inside of the with statement")
 
     def _resampled(self) -> Iterator[Samples]:
         if self.sample_rate == self.info.sample_rate:
@@ -239,7 +268,7 @@ class AudioReader:
 
     def _mixed(self) -> Iterator[Samples]:
         """Yield blocks as decoded, shapes (n,) if mono, else (n, n_channels); check them, count them."""
-        for block in self._decoder.blocks(self._start, self._n_block):
+        for block in self._decoded():
             if self._limit is not None:
                 block = block[: self._limit - self._n_read]
             mixed = mix_down(block) if self._mono else block
@@ -248,10 +277,23 @@ class AudioReader:
             if suspicious:
                 self._check_finite(block)
             self._n_read += len(block)
+            if len(block):
+                self.peak = max(self.peak, float(block.max()), -float(block.min()))
             yield mixed
             if self._limit is not None and self._n_read >= self._limit:
                 return
         self._take_stock()
+
+    def _decoded(self) -> Iterator[Samples]:
+        """Yield blocks of the decoder, as long as the reader is open and its file raised nothing."""
+        blocks = self._decoder.blocks(self._start, self._n_block)
+        while True:
+            self._check_open()
+            block = next(blocks, None)
+            self._guard.check()
+            if block is None:
+                return
+            yield block
 
     def _check_finite(self, block: Samples) -> None:
         bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
@@ -276,10 +318,11 @@ class AudioReader:
 
     def _past_end(self, length: float | None) -> InputError:
         of = "" if length is None else f" ({length:.2f} s)"
-        return InputError(f"{self.name}: offset {self._start / self.info.sample_rate:g} s is past the end{of}")
+        return InputError(f"{self.name}: offset {self._offset:g} s is past the end{of}")
 
     def close(self) -> None:
         """Release the decoder and every file opened for it."""
+        self._closed = True
         self._resources.close()
 
     def __enter__(self) -> Self:
@@ -353,7 +396,7 @@ def read(
 
 def write(
     path: str | os.PathLike[str],
-    waveform: NDArray[np.floating[Any]] | Iterable[NDArray[np.floating[Any]]],
+    waveform: NDArray[Any] | Iterable[NDArray[Any]],
     sample_rate: int,
     *,
     subtype: str | None = None,
@@ -363,23 +406,26 @@ def write(
     Parameters
     ----------
     path : ends in .wav, .flac, .ogg (Vorbis), .opus, .mp3, .aiff, .aif or .au
-    waveform : shape (n,) or (n_channels, n), in [-1, 1]; or blocks of such shapes
+    waveform : shape (n,) or (n_channels, n), in [-1, 1]; or blocks of such shapes. Integers of 8, 16 or 32 bit are
+        taken for samples of that width and scaled.
     sample_rate : Hz
     subtype : libsndfile's name of the sample format, such as "PCM_24" or "FLOAT"; by default 16 bit or the codec
 
     Raises
     ------
     UsageError
-        If the suffix is unknown, or the format takes no such subtype.
+        If the suffix is unknown, the format takes no such subtype, or `sample_rate` is no positive whole number.
     InputError
-        If the waveform is empty, or the file cannot be written.
+        If the waveform is empty or of another shape or type, or the file cannot be written.
 
     Warns
     -----
     AudioWarning
         If samples outside of [-1, 1] were clipped, which happens in every subtype but "FLOAT" and "DOUBLE".
     """
-    path = Path(path)
+    if not isinstance(path, str | os.PathLike) or "\0" in os.fspath(path):
+        raise UsageError(f"{path!r} is no path to write to")
+    path, sample_rate = Path(path), _checked_rate(sample_rate)
     if path.suffix.lower() not in WRITABLE:
         raise UsageError(f"{path}: cannot write {path.suffix or 'a file without suffix'}", hint=_one_of(WRITABLE))
     container, default = WRITABLE[path.suffix.lower()]
@@ -387,99 +433,24 @@ def write(
     known = soundfile.available_subtypes(container)
     if subtype not in known:
         raise UsageError(f"{path}: {container} takes no subtype {subtype!r}", hint=_one_of(known))
-    blocks = [waveform] if isinstance(waveform, np.ndarray) else waveform
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    blocks: Iterable[Any] = [waveform] if hasattr(waveform, "__array__") else waveform
+    if not isinstance(blocks, Iterable):
+        raise InputError(f"a {type(waveform).__name__} is no waveform", hint="an array, or arrays one by one")
+    temporary = path.with_name(f".{uuid.uuid4().hex}.part")  # its length does not depend on the name's
     try:
         with temporary.open("xb+") as file:
-            peak, n_clipped = _encode(file, blocks, sample_rate, container, subtype)
+            peak, n_clipped = encode(file, blocks, sample_rate, container, subtype)
         temporary.replace(path)
     except (soundfile.LibsndfileError, OSError) as error:
-        reason = error.error_string if isinstance(error, soundfile.LibsndfileError) else _reason(error)
-        raise InputError(f"{path}: cannot be written at {sample_rate} Hz: {reason}") from None
+        why = error.error_string if isinstance(error, soundfile.LibsndfileError) else reason(error)
+        raise InputError(f"{path}: cannot be written at {sample_rate} Hz: {why}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
     if n_clipped:
         message = f"{path}: {n_clipped} samples outside of [-1, 1] were clipped (peak {peak:.2f})"
         warnings.warn(message, AudioWarning, stacklevel=2)
 
 
-def _encode(
-    file: BinaryIO, blocks: Iterable[NDArray[np.floating[Any]]], sample_rate: int, container: str, subtype: str
-) -> tuple[float, int]:
-    """Encode `blocks`; return the peak and how many samples were clipped."""
-    peak, n_clipped = 0.0, 0
-    sound: soundfile.SoundFile | None = None
-    with contextlib.ExitStack() as stack:
-        for block in blocks:
-            frames = np.asarray(block, dtype=np.float32)
-            frames = np.atleast_2d(frames).T  # (n, n_channels)
-            if not frames.size:
-                continue
-            if not np.isfinite(frames).all():
-                raise InputError("a waveform that holds NaN or infinity cannot be written")
-            if sound is None:
-                sound = soundfile.SoundFile(file, "w", sample_rate, frames.shape[1], subtype, format=container)
-                stack.enter_context(sound)
-            peak = max(peak, float(np.abs(frames).max()))
-            if peak > 1 and subtype not in ("FLOAT", "DOUBLE"):
-                n_clipped += int(np.count_nonzero(np.abs(frames) > 1))
-                frames = np.clip(frames, -1, 1)
-            for start in range(0, len(frames), WRITE_FRAMES):
-                sound.write(frames[start : start + WRITE_FRAMES])
-    if sound is None:
-        raise InputError("an empty waveform cannot be written")
-    return peak, n_clipped
-
-
 def _one_of(names: Iterable[str]) -> str:
     return f"one of {', '.join(names)}"
-
-
-def _name(source: Source) -> str:
-    if isinstance(source, bytes):
-        return "bytes"
-    if isinstance(source, str | os.PathLike):
-        return "stdin" if source == "-" else os.fspath(source)
-    name = getattr(source, "name", None)
-    return name if isinstance(name, str) else "file object"
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file"
-    if isinstance(error, IsADirectoryError):
-        return "this is a folder"
-    if isinstance(error, PermissionError):
-        return "no permission"
-    return error.strerror or str(error)
-
-
-def _open(source: Source, name: str, stack: contextlib.ExitStack) -> BinaryIO:
-    """Return a seekable binary file at its begin; what is opened here is closed by `stack`."""
-    file: BinaryIO
-    try:
-        if isinstance(source, bytes):
-            return io.BytesIO(source)
-        if isinstance(source, str | os.PathLike):
-            if source == "-":
-                file = sys.stdin.buffer
-            else:
-                if Path(source).is_dir():
-                    raise InputError(f"{name}: this is a folder")
-                file = stack.enter_context(Path(source).open("rb"))  # noqa: SIM115  (the stack closes it)
-        elif not hasattr(source, "read"):
-            raise InputError(f"a {type(source).__name__} is no audio source", hint="a path, bytes, or a binary file")
-        elif not isinstance(source.read(0), bytes):
-            raise InputError(f"{name}: a text file object", hint="open the file in binary mode, 'rb'")
-        else:
-            file = source
-        if hasattr(file, "seekable") and file.seekable() and file.tell() == 0:
-            return file
-        spool = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
-        shutil.copyfileobj(file, spool, 1 << 20)
-        spool.seek(0)
-    except OSError as error:
-        raise InputError(f"{name}: {_reason(error)}") from None
-    except ValueError as error:  # a NUL in the path, a closed file
-        raise InputError(f"{name}: {error}") from None
-    return spool

@@ -54,9 +54,8 @@ def parse_frame(header: bytes) -> Frame | None:
     return Frame(size, n_samples, 4 + side)
 
 
-def skip_id3(file: BinaryIO) -> int:
-    """Return where the ID3v2 tags at the begin of `file` end, in bytes; 0 without any."""
-    position = 0
+def skip_id3(file: BinaryIO, position: int = 0) -> int:
+    """Return where the ID3v2 tags at `position` in `file` end, in bytes; `position` without any."""
     while True:
         file.seek(position)
         head = file.read(10)
@@ -104,7 +103,7 @@ def open_stream(file: BinaryIO, begin: int) -> tuple["Splice", bool]:
     -------
     the view, and whether its number of frames was announced by the file (else libsndfile's is an upper bound)
     """
-    end = _find_end(file)
+    end = find_end(file)
     file.seek(begin)
     head = file.read(4)
     frame = parse_frame(head)
@@ -119,14 +118,15 @@ def open_stream(file: BinaryIO, begin: int) -> tuple["Splice", bool]:
         return Splice(file, after, end, stretch=STRETCH), False
     if flags & 2:  # the stream's bytes
         n_bytes = struct.unpack_from(">I", first, at + 12)[0]
-        file.seek(begin + n_bytes)
-        if n_bytes > 0 and _chained(file.read(8192), 0):  # another stream follows: the number holds for the first only
+        behind = begin + n_bytes
+        if n_bytes > 0 and find_stream(file, skip_id3(file, behind), only_first=True) is not None:
+            # Another stream follows: the number holds for the first only.
             return Splice(file, after, end, stretch=STRETCH), False
         first = first[: at + 12] + struct.pack(">I", end - begin) + first[at + 16 :]
     return Splice(file, after, end, head=first), True
 
 
-def _find_end(file: BinaryIO) -> int:
+def find_end(file: BinaryIO) -> int:
     """Return where the ID3v1 and APE tags at the end of `file` begin, in bytes."""
     end = file.seek(0, io.SEEK_END)
     if end >= 128:
@@ -134,10 +134,17 @@ def _find_end(file: BinaryIO) -> int:
         end -= 128 * (file.read(3) == b"TAG")
     if end >= 32:
         file.seek(end - 32)
-        magic, _, size, _, flags = struct.unpack("<8sIIII", file.read(24))
+        magic, _, size, _, flags = struct.unpack("<8sIIII", file.read(24).ljust(24, b"\0"))
         if magic == b"APETAGEX" and size <= end:
             end -= size + 32 * (flags >> 31)
     return end
+
+
+def is_substance(file: BinaryIO, position: int) -> bool:
+    """Say whether what begins at `position` is more than padding or a tag."""
+    file.seek(position)
+    data = file.read(SEARCH_BYTES).lstrip(b"\0")
+    return bool(data) and not data.startswith((b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN"))
 
 
 class Splice(io.RawIOBase):
@@ -154,12 +161,13 @@ class Splice(io.RawIOBase):
     Attributes
     ----------
     file : the file under the view
+    begin, end : as given
     size : of the view as it is, bytes
     """
 
     def __init__(self, file: BinaryIO, begin: int, end: int, *, head: bytes = b"", stretch: int = 1) -> None:
         self.file = file
-        self._begin = begin
+        self.begin, self.end = begin, end
         self._head = head
         self.size = len(head) + max(end - begin, 0)
         self._claimed = self.size if stretch == 1 else stretch * self.size + 256
@@ -183,16 +191,21 @@ class Splice(io.RawIOBase):
         """Return the position in the view, bytes."""
         return self._position
 
+    def under(self, position: int) -> int:
+        """Return where `position` in the view lies in the file, bytes."""
+        return min(self.begin + max(position - len(self._head), 0), self.end)
+
     def read(self, size: int = -1, /) -> bytes:
         """Read up to `size` bytes."""
         left = max(self.size - self._position, 0)
         if not left and self._claimed - 128 <= self._position < self._claimed:
-            data = bytes(min(self._claimed - self._position, size))
+            left = self._claimed - self._position
+            data = bytes(left if size < 0 else min(left, size))
         else:
             size = left if size < 0 else min(size, left)
             data = self._head[self._position : self._position + size]
             if len(data) < size:
-                self.file.seek(self._begin + self._position + len(data) - len(self._head))
+                self.file.seek(self.begin + self._position + len(data) - len(self._head))
                 data += self.file.read(size - len(data))
         self._position += len(data)
         return data
