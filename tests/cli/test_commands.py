@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import soundfile
 
 import earmark
+from earmark.cli.taggram import write_picture
 from earmark.models.card import PUBLISHED
 
 pytestmark = [pytest.mark.shared, pytest.mark.usefixtures("published_weights")]
@@ -24,6 +26,31 @@ def test_taggram_as_a_picture_and_as_numbers(cli: Cli, music: Path, tmp_path: Pa
     assert cli("taggram", music / "a.wav", "-o", tmp_path / "a.npz").status == 0
     with np.load(tmp_path / "a.npz") as stored:
         assert np.array_equal(stored["taggram"], earmark.tag(music / "a.wav").taggram)
+
+
+def test_taggram_makes_the_folder(cli: Cli, music: Path, tmp_path: Path) -> None:
+    assert cli("taggram", music / "a.wav", "-o", tmp_path / "new" / "deep" / "a.csv").status == 0
+    assert (tmp_path / "new" / "deep" / "a.csv").is_file()
+    (tmp_path / "file").touch()
+    answer = cli("taggram", music / "a.wav", "-o", tmp_path / "file" / "a.csv")
+    assert answer.status == 1
+    assert "cannot be created" in answer.err
+
+
+def test_the_waveform_is_as_long_as_the_axis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    drawn: list[np.ndarray] = []
+    monkeypatch.setattr(
+        "earmark.plots.taggram.write_taggram", lambda *_, waveform_envelope, **__: drawn.append(waveform_envelope)
+    )
+    samples = np.sin(np.arange(16000 * 12)) * np.repeat([0.05, 0.8], 16000 * 6)
+    soundfile.write(tmp_path / "louder.wav", samples, 16000)
+    result = earmark.tag(tmp_path / "louder.wav")
+    for seconds in (6.0, 12.0):
+        write_picture(tmp_path / "a.png", str(tmp_path / "louder.wav"), replace(result, duration=seconds))
+    early, whole = (np.abs(envelope).max() for envelope in drawn)
+    assert early < 0.06
+    assert whole > 0.7
 
 
 def test_taggram_is_refused_before_the_work(cli: Cli, music: Path, tmp_path: Path) -> None:
@@ -149,3 +176,6 @@ def test_demo(cli: Cli, tmp_path: Path) -> None:
     assert "piano" in tags
     assert "drums join at 0:" in answer.err
     assert soundfile.info(tmp_path / "demo.wav").duration > 20
+    again = cli("demo", "--output", tmp_path / "demo.wav")
+    assert again.status == 2
+    assert "there is such a file already" in again.err

@@ -34,7 +34,7 @@ class Batch:
         self.failures: list[TagFailure] = []
         self.bar = ProgressBar("tagging", enabled=False if quiet or len(self.paths) < 2 else None)
         self._settings: dict[str, object] = {}
-        self._n_done = 0
+        self._n_done = self._n_known = 0
         self._n_bytes = self._n_bytes_done = 0
         self._seconds = 0.0
 
@@ -102,6 +102,7 @@ class Batch:
             self.failures.append(outcome)
         elif not len(outcome.taggram):  # out of the journal: no work, which would spoil the time left
             self._n_bytes -= _size(path)
+            self._n_known += 1
             return
         else:
             self._seconds += outcome.duration
@@ -123,7 +124,10 @@ class Batch:
         n, n_failed = len(self.paths), len(self.failures)
         if self.bar.enabled:
             rate = f", {self._seconds / max(self.bar.elapsed, 1e-3):,.0f}× real time" if self._seconds else ""
-            output.note(f"{n - n_failed} of {n} files tagged in {clock_text(self.bar.elapsed)}{rate}")
+            known = f" ({self._n_known} of them before)" if self._n_known else ""
+            elapsed = self.bar.elapsed
+            time = clock_text(elapsed) if elapsed >= 10 else f"{elapsed:.1f} s"
+            output.note(f"{n - n_failed} of {n} files tagged{known} in {time}{rate}")
         if n == 1 and n_failed:
             output.error(self.failures[0].error)
         elif n_failed:

@@ -1,10 +1,13 @@
 """`earmark demo`."""
 
+import os
 from typing import Annotated
 
 import typer
 
 from earmark.cli import options
+
+DEFAULT = "earmark-demo.wav"
 
 Output = Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="Where to keep the piece.")]
 
@@ -15,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    output: Output = "earmark-demo.wav",
+    output: Output = DEFAULT,
     model: options.Model = None,
     preset: options.Preset = "standard",
     device: options.Device = "auto",
@@ -28,9 +31,12 @@ def demo(
     from earmark.cli.formats import Selection, Writer
     from earmark.cli.output import note
     from earmark.demo import DEMO_PARTS, render
+    from earmark.errors import UsageError
     from earmark.highlights import scores_between
     from earmark.progress import clock_text
 
+    if output != DEFAULT and os.path.lexists(output):
+        raise UsageError(f"{output}: there is such a file already", hint="name a file that does not exist yet")
     write(output, *render())
     batch = Batch([output], quiet=quiet)
     writer = Writer(Selection())

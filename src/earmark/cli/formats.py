@@ -77,6 +77,8 @@ class Writer:
     ) -> None:
         if as_json and as_csv:
             raise UsageError("--json and --csv both write to stdout", hint="choose one of them")
+        if parquet is not None and parquet.lower().endswith((".csv", ".json", ".jsonl")):
+            raise UsageError(f"{parquet}: this would be a Parquet file", hint="name it .parquet, or say --csv > FILE")
         self._stack = ExitStack()
         self._parquet = None if parquet is None else self._stack.enter_context(ParquetTags(parquet))
         self._selection = selection

@@ -45,12 +45,13 @@ def taggram(
     Numbers come as .csv, one line per chunk of the song, or .npz with taggram, times, tags, categories, scores and
     embedding. The waveform is left out of what comes from stdin.
     """
-    from earmark.batch import output_paths
+    from earmark.batch import make_folders, output_paths
     from earmark.cli.batches import Batch
     from earmark.plots.taggram import PICTURES, TABLES
 
     batch = Batch([song], quiet=quiet)
     targets = output_paths(batch.paths, output, suffixes=PICTURES + TABLES, default=".png")
+    make_folders(targets.values())
     with batch.tagger(
         model, preset=preset, engine=engine, device=device, hop_seconds=hop_seconds, raw=raw, pad=pad.value
     ) as tagger:
@@ -68,6 +69,6 @@ def write_picture(target: "Path", path: str, result: "TrackTags", *, top: int = 
 
     envelope = None
     if target.suffix.lower() in PICTURES and path != STDIN:
-        with open_audio(path) as reader:
+        with open_audio(path, duration=result.duration) as reader:  # which the axis shows
             envelope = waveform_envelope(reader.blocks())
     write_taggram(target, result, waveform_envelope=envelope, top=top, dark=dark)
