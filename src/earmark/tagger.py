@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from earmark.audio.chunks import Chunk, ChunkPlan, Pad, stream_chunks
 from earmark.audio.io import AudioReader, Source, open_audio
+from earmark.audio.sources import source_name
 from earmark.errors import EarmarkError, InputError, UnknownNameError, UsageError
 from earmark.models.card import ModelCard
 from earmark.models.weights import Progress, load_weights
@@ -193,10 +194,7 @@ class Tagger:
             outputs = self._run(watch)
             seconds = watch.n_samples / self.sample_rate
             if watch.peak < SILENCE:
-                raise InputError(
-                    f"{reader.name}: silent: the highest peak in {seconds:.1f} s is {_decibels(watch.peak)}",
-                    hint="there is nothing to hear; check the file",
-                )
+                raise self._silence(reader, seconds)
             whole = offset == 0 and duration is None
             end = offset + seconds
             return from_taggrams(
@@ -329,6 +327,18 @@ class Tagger:
         why = "silence, which the model was not trained on, would change the scores"
         return [f"{seconds:.2f} s of audio, repeated to fill {longest:.2f} s: {why}"]
 
+    def _silence(self, reader: AudioReader, seconds: float) -> InputError:
+        """Say why nothing was heard."""
+        if reader.peak >= SILENCE:
+            return InputError(
+                f"{reader.name}: the channels cancel each other in the mix to mono (peak {_decibels(reader.peak)})",
+                hint="one channel is the other upside down; convert the file with one of them inverted",
+            )
+        return InputError(
+            f"{reader.name}: silent: the highest peak in {seconds:.1f} s is {_decibels(reader.peak)}",
+            hint="there is nothing to hear; check the file",
+        )
+
     def _gap_notes(self, seconds: float) -> list[str]:
         plan = self._groups[0].plan
         if plan.hop <= plan.length or seconds * self.sample_rate <= plan.length:
@@ -379,13 +389,13 @@ def tag_or_fail(
     try:
         return tagger.tag(source, offset=offset, duration=duration)
     except EarmarkError as error:
-        return TagFailure(_name(source), error)
+        return TagFailure(source_name(source), error)
     except OSError as error:  # the disk, the network drive
-        return TagFailure(_name(source), InputError(f"{_name(source)}: {error.strerror or error}"))
+        return TagFailure(source_name(source), InputError(f"{source_name(source)}: {error.strerror or error}"))
     except Exception as error:  # noqa: BLE001 (kept and reported: one file never stops a batch)
-        what = f"{_name(source)}: {type(error).__name__}: {error}"
+        what = f"{source_name(source)}: {type(error).__name__}: {error}"
         return TagFailure(
-            _name(source), EarmarkError(what, hint="a defect of earmark or of a decoder: please report it")
+            source_name(source), EarmarkError(what, hint="a defect of earmark or of a decoder: please report it")
         )
 
 
@@ -398,12 +408,6 @@ def _plan(card: ModelCard, hop_seconds: float | None) -> ChunkPlan:
 
 def _decibels(peak: float) -> str:
     return f"{20 * np.log10(peak):.0f} dB" if peak > 0 else "0 (digital silence)"
-
-
-def _name(source: Source) -> str:
-    if isinstance(source, str | os.PathLike):
-        return os.fspath(source)
-    return "bytes" if isinstance(source, bytes) else str(getattr(source, "name", "file object"))
 
 
 _shared_lock = threading.Lock()

@@ -324,6 +324,14 @@ class SndfileDecoder:
         self._sound.close()
 
 
+def _av_open(av: Any, file: BinaryIO) -> Any:
+    """Open a container whatever the encoding of its tags; from version 19 PyAV has no option for that."""
+    try:
+        return av.open(file, metadata_errors="ignore")
+    except TypeError:
+        return av.open(file)
+
+
 class AvDecoder:
     """Decode with PyAV.
 
@@ -350,7 +358,7 @@ class AvDecoder:
         self._av = av
         self.trouble: str | None = None
         try:
-            self._container = av.open(file, metadata_errors="ignore")
+            self._container = _av_open(av, file)
         except (av.FFmpegError, ValueError) as error:
             raise InputError(f"{name}: this is no audio that can be read ({_reason(error)})", hint=_CUT) from None
         try:
