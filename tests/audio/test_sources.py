@@ -275,6 +275,14 @@ def test_an_mp3_behind_tags_of_another():
         assert notes == []
 
 
+def test_an_mp3_behind_stray_bytes_of_another():
+    data = mp3() + bytes(range(1, 130)) + mp3()
+    assert probe(data).duration is None
+    got, notes = listen(data, offset=4)
+    assert got.size / 44100 == pytest.approx(2, abs=0.15)
+    assert notes == []
+
+
 def test_what_cannot_be_read_behind_the_end_is_noted():
     rest = np.random.default_rng(0).integers(1, 255, 50000, dtype=np.uint8).tobytes()  # no 0xff: no frames
     for data in (vorbis(), mp3()):

@@ -119,7 +119,7 @@ def open_stream(file: BinaryIO, begin: int) -> tuple["Splice", bool]:
     if flags & 2:  # the stream's bytes
         n_bytes = struct.unpack_from(">I", first, at + 12)[0]
         behind = begin + n_bytes
-        if n_bytes > 0 and find_stream(file, skip_id3(file, behind), only_first=True) is not None:
+        if n_bytes > 0 and find_stream(file, skip_id3(file, behind)) is not None:
             # Another stream follows: the number holds for the first only.
             return Splice(file, after, end, stretch=STRETCH), False
         first = first[: at + 12] + struct.pack(">I", end - begin) + first[at + 16 :]
