@@ -15,15 +15,20 @@ def track(*tags: tuple[str, str, float, float | None]) -> TrackTags:
 
 def test_frequent_tags_at_their_usual_score_and_tiny_scores_are_left_out() -> None:
     result = track(
-        ("rock", "genre", 0.3, 0.9), ("jazz", "genre", 0.2, 4.0), ("harp", "instrument", 0.04, 9.0),
+        ("rock", "genre", 0.3, 0.9), ("jazz", "genre", 0.2, 4.0), ("harp", "instrument", 0.019, 9.0),
         ("mine", "other", 0.11, None), ("yours", "other", 0.09, None), ("folk", "genre", 0.4, 1.1),
     )  # fmt: skip
     assert [tag.tag for tag in highlights(result)] == ["folk", "jazz", "mine"]
     assert [tag.tag for tag in highlights(result, per_category=1)] == ["folk", "mine"]
 
 
+def test_rarer_tags_need_less_of_a_score_and_more_of_a_lift() -> None:
+    result = track(("party", "mood", 0.026, 5.1), ("sad", "mood", 0.03, 1.4), ("oldies", "era", 0.046, 1.7))
+    assert [tag.tag for tag in highlights(result)] == ["party", "oldies"]
+
+
 def test_there_is_always_something_to_show() -> None:
-    result = track(("slow", "other", 0.03, 1.0), ("jazz", "genre", 0.01, 0.1), ("sad", "mood", 0.02, 2.0))
+    result = track(("slow", "other", 0.03, 1.0), ("jazz", "genre", 0.01, 0.1), ("sad", "mood", 0.018, 2.0))
     assert [tag.tag for tag in highlights(result)] == ["jazz", "sad", "slow"]
 
 

@@ -3,8 +3,8 @@
 from earmark.track_tags import Tag, TrackTags
 from earmark.vocabulary import CATEGORIES
 
-MIN_SCORE = 0.05
-MIN_LIFT = 1.0
+MIN_SCORE, MIN_LIFT = 0.05, 1.0
+RARE_MIN_SCORE, RARE_MIN_LIFT = 0.02, 1.5  # of tags that are rarely given: moods and eras
 UNKNOWN_LIFT_SCORE = 0.1  # asked of tags whose base rate is not known
 FALLBACK = 3
 
@@ -19,8 +19,9 @@ def highlights(result: TrackTags, *, per_category: int = 5) -> list[Tag]:
 
     Notes
     -----
-    A tag is chosen when its score is at least 0.05 and above its rate in the training data (lift above 1; where that
-    rate is not known, when its score is at least 0.1). If there is none, the three best scores stand in.
+    A tag is chosen when its score is at least 0.05 and above its rate in the training data (lift above 1), or at least
+    0.02 and 1.5 times that rate: moods and eras were rarely given, so their scores are low. Where the rate is not
+    known, its score has to be at least 0.1. If there is none, the three best scores stand in.
     """
     chosen = []
     for tags in result.by_category().values():
@@ -36,7 +37,8 @@ def by_category(tags: list[Tag]) -> list[Tag]:
 def _tells(tag: Tag) -> bool:
     if tag.lift is None:
         return tag.score >= UNKNOWN_LIFT_SCORE
-    return tag.score >= MIN_SCORE and tag.lift > MIN_LIFT
+    is_usual = tag.score >= MIN_SCORE and tag.lift > MIN_LIFT
+    return is_usual or (tag.score >= RARE_MIN_SCORE and tag.lift >= RARE_MIN_LIFT)
 
 
 def scores_between(result: TrackTags, start: float, end: float) -> dict[str, float]:

@@ -160,6 +160,8 @@ class TrackTags:
         for name in wanted:
             if name not in CATEGORIES:
                 raise UnknownNameError("category", name, CATEGORIES)
+        if min_score is not None and not min_score <= 1:
+            raise UsageError(f"min_score is {min_score}, but no score is above 1")
         floor = -np.inf if min_score is None else min_score
         chosen = [tag for tag in self.tags if tag.category in wanted and tag.score >= floor]
         return sorted(chosen, key=lambda tag: -tag.score)[:n]

@@ -73,7 +73,7 @@ def test_parquet(cli: Cli, music: Path, tmp_path: Path) -> None:
     assert table.num_rows == 2 * 73
     refused = cli("tag", music / "a.wav", "--parquet", tmp_path / "tags.csv")
     assert refused.status == 2
-    assert "this would be a Parquet file" in refused.err
+    assert "this would become a Parquet file" in refused.err
     assert set(table["path"].to_pylist()) == {str(music / "a.wav"), str(music / "b.wav")}
 
 

@@ -27,7 +27,7 @@ NO_COUNT = 1 << 62  # from here on libsndfile's number of frames means that it k
 # Containers that state how long they are; the others are estimated from bit rates, or not at all.
 ANNOUNCING = {"mov", "matroska", "asf", "avi", "flac", "ape", "wv", "tta", "caf", "tak", "wav", "aiff", "au"}
 PREROLL_SECONDS = 1.0
-_CUT = "if it is an m4a or mp4 file that was cut off, its index at the end is lost; get the whole file"
+_CUT = "is it music at all? an m4a or mp4 that was cut off cannot be read either: its index stood at the end"
 
 
 class Decoder(Protocol):

@@ -143,9 +143,9 @@ def open_audio(
     """
     name = source_name(source)
     if not 0 <= offset < float("inf"):
-        raise InputError(f"{name}: offset {offset:g} s", hint="an offset is at least 0 s")
+        raise UsageError(f"offset is {offset:g} s, expected 0 or more")
     if duration is not None and not 0 < duration < float("inf"):
-        raise InputError(f"{name}: duration {duration:g} s", hint="a duration is more than 0 s")
+        raise UsageError(f"duration is {duration:g} s, expected more than 0")
     if not 0 < block_seconds <= MAX_BLOCK_SECONDS:
         raise UsageError(f"block_seconds={block_seconds}", hint=f"more than 0, at most {MAX_BLOCK_SECONDS:g}")
     rate = None if sample_rate is None else _checked_rate(sample_rate)

@@ -36,6 +36,7 @@ def embed(
     duration, model and embedding. Files that fail are left out and reported, and the exit status is 1.
     """
     from earmark.cli.batches import Batch
+    from earmark.cli.output import note
     from earmark.tables import check_embeddings, embedding_only, write_embeddings
 
     target = check_embeddings(output)
@@ -46,4 +47,7 @@ def embed(
         layers = [card.embedding for card in tagger.cards]
     if results:
         write_embeddings(target, results, layers)
-    return batch.finish()
+    status = batch.finish()
+    if results and not quiet:
+        note(f"{target}: {len(results)} embeddings of {results[0].embedding.size} numbers")
+    return status

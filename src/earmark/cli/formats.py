@@ -77,8 +77,9 @@ class Writer:
     ) -> None:
         if as_json and as_csv:
             raise UsageError("--json and --csv both write to stdout", hint="choose one of them")
-        if parquet is not None and parquet.lower().endswith((".csv", ".json", ".jsonl")):
-            raise UsageError(f"{parquet}: this would be a Parquet file", hint="name it .parquet, or say --csv > FILE")
+        if parquet is not None and not parquet.lower().endswith((".parquet", ".pq")):
+            hint = "--parquet takes the name of the file to write, ending in .parquet"
+            raise UsageError(f"{parquet}: this would become a Parquet file", hint=hint)
         self._stack = ExitStack()
         self._parquet = None if parquet is None else self._stack.enter_context(ParquetTags(parquet))
         self._selection = selection

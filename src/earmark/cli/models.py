@@ -155,15 +155,17 @@ def show(name: Name, as_json: Json = False) -> None:
 
 @app.command("pull")
 def pull_models(names: Names = None, everything: All = False, quiet: Quiet = False) -> int:
-    """Fetch the weights of models, for when the network is not there."""
+    """Fetch the weights of models or presets, for when the network is not there."""
     from earmark.cli import output
     from earmark.errors import AssetError, UsageError
     from earmark.models.card import PUBLISHED
     from earmark.models.weights import get_card, pull
+    from earmark.tagger import PRESETS
 
     if bool(names) == everything:
         raise UsageError("name the models to fetch, or say --all", hint="earmark models list")
-    chosen = list(dict.fromkeys(PUBLISHED if everything else names or []))
+    wanted = PUBLISHED if everything else [model for name in names or [] for model in PRESETS.get(name, (name,))]
+    chosen = list(dict.fromkeys(wanted))
     for name in chosen:
         get_card(name)
     n_failed = 0

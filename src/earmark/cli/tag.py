@@ -55,11 +55,13 @@ def tag(
     """Tag music: genre, mood, instruments, voice, era.
 
     On a terminal a table shows what tells something about a track: up to 5 tags per category with a score of at least
-    0.05 that are likelier than in the training data. --top, --min-score and --category choose otherwise, in every
-    format. "× usual" is the score over how often the tag was given in the training data.
+    0.05 that are likelier than in the training data, and rarer ones from 0.02 that are 1.5 times as likely. --top,
+    --min-score and --category choose otherwise, in every format. "× usual" is the score over how often the tag was
+    given in the training data.
 
     In a pipe and without a format the same tags come as lines of path, category, tag, score and lift, separated by
-    tabs. --json and --csv hold every tag. A name that is no UTF-8 is escaped in data: \\udcXX stands for the byte XX.
+    tabs. --json and --csv hold every tag, in the order of the taggram's columns. A name that is no UTF-8 is escaped in
+    data: \\udcXX stands for the byte XX.
 
     Files that fail are reported at the end, and the exit status is 1.
     """
