@@ -344,7 +344,9 @@ def from_taggrams(
     return TrackTags(
         path=path,
         duration=float(duration),
-        tags=_tags(vocabulary, scores, lifts, taggram.max(axis=0), chunk_centres(times, duration)[peaks], means, parts),
+        tags=_tags(
+            vocabulary, scores, lifts, taggram.max(axis=0), chunk_centres(times, duration)[peaks].round(6), means, parts
+        ),
         taggram=taggram,
         times=times,
         embedding=np.concatenate([np.asarray(part.embedding, np.float32).ravel() for part in parts]),

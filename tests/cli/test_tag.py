@@ -74,6 +74,9 @@ def test_parquet(cli: Cli, music: Path, tmp_path: Path) -> None:
     refused = cli("tag", music / "a.wav", "--parquet", tmp_path / "tags.csv")
     assert refused.status == 2
     assert "this would become a Parquet file" in refused.err
+    song = (music / "a.wav").read_bytes()
+    assert cli("tag", "--parquet", music / "a.wav", music / "b.wav").status == 2
+    assert (music / "a.wav").read_bytes() == song
     assert set(table["path"].to_pylist()) == {str(music / "a.wav"), str(music / "b.wav")}
 
 
