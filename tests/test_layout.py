@@ -38,6 +38,7 @@ LAYERS = """
   models.convert
   models.graphs
   models.weights
+  models.importing
 T audio.frontends
 T models.layers
 T models.peaks

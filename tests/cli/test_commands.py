@@ -127,7 +127,9 @@ def test_a_model_that_cannot_be_fetched(cli: Cli, tmp_path: Path, monkeypatch: p
 def test_an_imported_checkpoint_is_a_model(cli: Cli, shared: Path, music: Path, tmp_path: Path) -> None:
     file = shared / "weights" / "won_mtat_fcn.pth"
     named = ("--architecture", "fcn", "--name", "test.import", "--force")
-    assert cli("models", "import", file, *named).status == 2
+    told = cli("models", "import", file, *named)
+    assert told.status == 0
+    assert "took the tags of 'mtt'" in told.err
     labels = tmp_path / "labels.txt"
     labels.write_text("\n".join(f"tag {i}" for i in range(50)), encoding="utf-8")
     assert cli("models", "import", file, *named, "--tags", labels).out == "test.import\n"

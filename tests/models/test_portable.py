@@ -13,9 +13,10 @@ from safetensors.numpy import save_file
 import earmark
 from earmark.audio.io import read
 from earmark.errors import InputError, MissingExtraError, UsageError
+from earmark.models.importing import import_checkpoint
 from earmark.models.portable import METADATA_KEYS, export_model, model_bytes, read_labels
 from earmark.models.readers import read_arrays
-from earmark.models.weights import import_checkpoint, load_weights
+from earmark.models.weights import load_weights
 
 pytestmark = [pytest.mark.shared, pytest.mark.usefixtures("published_weights")]
 

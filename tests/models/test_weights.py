@@ -12,8 +12,9 @@ import earmark.errors
 from earmark.errors import AssetError, InputError, UnknownNameError, UsageError
 from earmark.models.card import PUBLISHED
 from earmark.models.convert import convert
+from earmark.models.importing import import_checkpoint
 from earmark.models.readers import read_arrays, read_wheel_bundle
-from earmark.models.weights import get_card, import_checkpoint, iter_cards, load_weights, pull, weights_path
+from earmark.models.weights import get_card, iter_cards, load_weights, pull, weights_path
 
 pytestmark = pytest.mark.shared
 
@@ -88,6 +89,16 @@ def test_a_checkpoint_can_be_imported_and_tags(cache: Path, shared: Path) -> Non
         import_checkpoint(shared / "weights" / "won_mtat_fcn.pth", architecture="fcn", name="my.fcn", vocabulary="mtt")
 
 
+def test_form_and_tags_are_told_from_file_and_path(cache: Path, shared: Path, tmp_path: Path) -> None:
+    path = tmp_path / "models" / "jamendo" / "musicnn" / "best model.pth"
+    path.parent.mkdir(parents=True)
+    shutil.copy(shared / "weights" / "won_jamendo_musicnn.pth", path)
+    with pytest.warns(earmark.errors.EarmarkWarning, match="took the tags of 'jamendo'"):
+        card = import_checkpoint(path, architecture="musicnn")
+    assert (card.name, card.architecture) == ("musicnn.best-model", "musicnn_won")
+    assert card.tags == PUBLISHED["musicnn.won_jamendo"].tags
+
+
 def test_a_checkpoint_of_other_sizes_runs_in_pytorch(cache: Path, shared: Path, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     state = torch.load(shared / "weights" / "won_mtat_fcn.pth", weights_only=True, map_location="cpu")
@@ -109,11 +120,12 @@ def test_imports_that_cannot_work_say_why(cache: Path, shared: Path, tmp_path: P
     fcn = shared / "weights" / "won_mtat_fcn.pth"
     with pytest.raises(AssetError, match="does not hold a checkpoint of the architecture 'crnn'"):
         import_checkpoint(fcn, architecture="crnn", vocabulary="mtt")
-    with pytest.raises(AssetError, match="architecture 'musicnn'") as error:
-        import_checkpoint(shared / "weights" / "won_mtat_musicnn.pth", architecture="musicnn", vocabulary="mtt")
+    with pytest.raises(AssetError, match="architecture 'vgg'") as error:
+        import_checkpoint(shared / "weights" / "won_mtat_musicnn.pth", architecture="vgg", vocabulary="mtt")
     assert error.value.hint == "it fits 'musicnn_won': --architecture musicnn_won"
+    shutil.copy(fcn, tmp_path / "best_model.pth")
     with pytest.raises(UsageError, match="say which tags"):
-        import_checkpoint(fcn, architecture="fcn")
+        import_checkpoint(tmp_path / "best_model.pth", architecture="fcn")
     with pytest.raises(UsageError, match="the checkpoint has 50 outputs, the vocabulary 2 tags"):
         import_checkpoint(fcn, architecture="fcn", tags=("a", "b"))
     with pytest.raises(UnknownNameError, match="architecture 'fnc'"):

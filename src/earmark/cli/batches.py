@@ -1,7 +1,7 @@
 """What the commands that listen to many files share: finding them, a progress bar, a list of failures."""
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,17 +84,22 @@ class Batch:
                 tagger, self.paths, jobs=jobs, offset=offset, duration=duration, journal=journal, redo=redo
             )
             self._show()
-            try:
-                for path, outcome in zip(self.paths, outcomes, strict=True):
-                    self._count(path, outcome)
-                    if not isinstance(outcome, TagFailure):
-                        yield path, outcome
-                    self._show()
-            except KeyboardInterrupt:
-                self.bar.clear()
-                if resume is not None:
-                    output.note(f"{self._n_done} of {len(self.paths)} files done; the same command goes on from here")
-                raise
+            for path, outcome in zip(self.paths, outcomes, strict=True):
+                self._count(path, outcome)
+                if not isinstance(outcome, TagFailure):
+                    yield path, outcome
+                self._show()
+
+    @contextmanager
+    def resumable(self, resume: str | None) -> Iterator[None]:
+        """When a block that goes through `run` is interrupted, say how it goes on."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.bar.clear()
+            if resume is not None:
+                output.note(f"{self._n_done} of {len(self.paths)} files done; the same command goes on from here")
+            raise
 
     def _count(self, path: str, outcome: "TrackTags | TagFailure") -> None:
         self._n_done += 1

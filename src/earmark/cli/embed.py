@@ -41,7 +41,7 @@ def embed(
 
     target = check_embeddings(output)
     batch = Batch(files, quiet=quiet)
-    with batch.tagger(model, preset=preset, engine=engine, device=device) as tagger:
+    with batch.resumable(resume), batch.tagger(model, preset=preset, engine=engine, device=device) as tagger:
         ran = batch.run(tagger, jobs=jobs, offset=offset, duration=duration, resume=resume)
         results = [embedding_only(result) for _, result in ran]
         layers = [card.embedding for card in tagger.cards]

@@ -197,8 +197,8 @@ def import_model(
 
     Code in it, as pickles may hold, is never run. The new model is named like the others: earmark tag --model NAME.
     """
+    from earmark.models.importing import import_checkpoint
     from earmark.models.portable import read_labels
-    from earmark.models.weights import import_checkpoint
 
     card = import_checkpoint(
         file, architecture=architecture, name=name, vocabulary=vocabulary,

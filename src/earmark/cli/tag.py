@@ -75,6 +75,7 @@ def tag(
     pictures = _pictures(batch.paths, taggram)
     redo = [path for path, target in pictures.items() if not target.is_file()]
     with (
+        batch.resumable(resume),
         writer,
         batch.tagger(
             model, preset=preset, engine=engine, device=device, hop_seconds=hop_seconds, raw=raw, pad=pad.value

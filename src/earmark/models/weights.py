@@ -11,9 +11,8 @@ import os
 import re
 import secrets
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +26,10 @@ from earmark.models.card import PUBLISHED, ModelCard
 from earmark.models.convert import convert
 from earmark.models.graphs import check_weights
 from earmark.models.readers import read_arrays, read_wheel_bundle
-from earmark.vocabulary import from_tags, get_vocabulary, vocabulary_names
 
 Arrays = dict[str, NDArray[np.generic]]
 Progress = Callable[[int, int | None], None]
 
-# Clips in the training split that a vocabulary's counts are of, clips without tags left out.
-_N_TRAIN = {"mtt": 15247, "msd": 201680, "jamendo": 32136}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _CONVERTER = "1"  # raised whenever `convert` gives other arrays than before
 
@@ -239,124 +235,3 @@ def _converted(card: ModelCard, progress: Progress | None) -> Arrays:
 def _wheel_folder(card: ModelCard) -> str:
     """Folder of a model's checkpoint inside the musicnn package."""
     return f"{card.vocabulary.upper()}_{card.architecture}"
-
-
-def import_checkpoint(
-    file: str | os.PathLike[str],
-    *,
-    architecture: str,
-    name: str | None = None,
-    vocabulary: str | None = None,
-    tags: tuple[str, ...] | None = None,
-    licence: str = "",
-    force: bool = False,
-) -> ModelCard:
-    """Add a checkpoint of a known architecture to the models that can be named.
-
-    Parameters
-    ----------
-    file : a published checkpoint (.pth, .h5, .safetensors, ...)
-    architecture : architecture that it was made with, such as "fcn"
-    name : name to give it; "ARCHITECTURE.STEM" unless given
-    vocabulary : published vocabulary that its outputs follow, such as "jamendo"
-    tags : the tag names, in the order of the outputs, instead of `vocabulary`
-    licence : of the weights
-    force : replace an imported model of that name
-
-    Returns
-    -------
-    the card of the new model
-
-    Raises
-    ------
-    UsageError
-        If the tags cannot be told, or the name is taken.
-    AssetError
-        If the file is not a checkpoint of that architecture.
-    """
-    template = next((card for card in PUBLISHED.values() if card.architecture == architecture), None)
-    if template is None:
-        raise UnknownNameError("architecture", architecture, _architectures())
-    new_name = name or f"{architecture}.{Path(file).stem}"
-    if new_name in PUBLISHED or (is_local(new_name) and not force):
-        hint = "choose another with --name" + ("" if new_name in PUBLISHED else ", or replace it with --force")
-        raise UsageError(f"there is a model {new_name!r} already", hint=hint)
-    arrays = _convert_as(read_arrays(file), architecture)
-    chosen = _tags(len(_head_weight(arrays)), vocabulary, tags)
-    n_parameters = sum(a.size for key, a in arrays.items() if not key.endswith(("running_mean", "running_var")))
-    card = replace(
-        template,
-        name=new_name,
-        vocabulary=vocabulary or new_name,
-        tags=chosen,
-        n_parameters=n_parameters,
-        options=_options(architecture, arrays, len(chosen)),
-        n_features=_head_weight(arrays).shape[1],
-        dataset="",
-        split="",
-        n_train=_N_TRAIN.get(vocabulary or "", 0),
-        scores={},
-        licence=licence,
-        home="",
-        notes=f"imported from {Path(file).name}",
-        assets=(),
-    )
-    check_weights(arrays, card.architecture, card.options)
-    write_weights(weights_path(new_name), dict(arrays), card)
-    return card
-
-
-def _convert_as(source: Arrays, architecture: str) -> dict[str, NDArray[np.float32]]:
-    """Convert an unknown file; the error names the architecture that it does fit, if there is one."""
-    try:
-        return _fitting(source, architecture)
-    except AssetError as error:
-        fitting = [other for other in _architectures() if _fits(source, other)]
-        hint = f"it fits {fitting[0]!r}: --architecture {fitting[0]}" if fitting else error.hint
-        raise AssetError(error.message, hint=hint) from error
-
-
-def _fits(source: Arrays, architecture: str) -> bool:
-    try:
-        _fitting(source, architecture)
-    except AssetError:
-        return False
-    return True
-
-
-def _architectures() -> list[str]:
-    return sorted({card.architecture for card in PUBLISHED.values()})
-
-
-def _fitting(source: Arrays, architecture: str) -> dict[str, NDArray[np.float32]]:
-    arrays = convert(source, architecture)
-    n_tags = len(_head_weight(arrays))
-    check_weights(arrays, architecture, _options(architecture, arrays, n_tags))
-    return arrays
-
-
-def _head_weight(arrays: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Return the weight of the last layer, shape (K, D)."""
-    return next(arrays[key] for key in ("end.head.weight", "head.weight") if key in arrays)
-
-
-def _options(architecture: str, arrays: Mapping[str, NDArray[np.float32]], n_tags: int) -> dict[str, int]:
-    """Read the sizes of a network off its weights."""
-    options = {"n_tags": n_tags}
-    if architecture in ("musicnn", "musicnn_won"):
-        options |= {"n_mid": len(arrays["mid.0.conv.bias"]), "n_units": len(arrays["end.dense.bias"])}
-    elif architecture == "vgg":
-        options["n_filters"] = len(arrays["blocks.0.conv.bias"])
-    return options
-
-
-def _tags(n_tags: int, vocabulary: str | None, tags: tuple[str, ...] | None) -> tuple[str, ...]:
-    if (vocabulary is None) == (tags is None):
-        raise UsageError(
-            "say which tags the outputs stand for",
-            hint=f"--vocabulary {'|'.join(vocabulary_names())}, or --tags FILE with one tag per line",
-        )
-    chosen = get_vocabulary(vocabulary).tags if vocabulary is not None else from_tags("own", tags or ()).tags
-    if len(chosen) != n_tags:
-        raise UsageError(f"the checkpoint has {n_tags} outputs, the vocabulary {len(chosen)} tags")
-    return chosen

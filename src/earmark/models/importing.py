@@ -1,0 +1,165 @@
+"""Checkpoints of the user's own, or of anybody: converted, checked, and added to the models that can be named."""
+
+import os
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.errors import AssetError, EarmarkWarning, UnknownNameError, UsageError
+from earmark.models.card import PUBLISHED, ModelCard
+from earmark.models.convert import convert
+from earmark.models.graphs import check_weights
+from earmark.models.readers import read_arrays
+from earmark.models.weights import Arrays, is_local, weights_path, write_weights
+from earmark.vocabulary import from_tags, get_vocabulary, vocabulary_names
+
+# Clips in the training split that a vocabulary's counts are of, clips without tags left out.
+_N_TRAIN = {"mtt": 15247, "msd": 201680, "jamendo": 32136}
+_DATASET_WORDS = {"mtt": {"mtt", "mtat", "magnatagatune"}, "msd": {"msd"}, "jamendo": {"jamendo"}}
+
+
+def import_checkpoint(
+    file: str | os.PathLike[str],
+    *,
+    architecture: str,
+    name: str | None = None,
+    vocabulary: str | None = None,
+    tags: tuple[str, ...] | None = None,
+    licence: str = "",
+    force: bool = False,
+) -> ModelCard:
+    """Add a checkpoint of a known architecture to the models that can be named.
+
+    Parameters
+    ----------
+    file : a published checkpoint (.pth, .h5, .safetensors, ...)
+    architecture : architecture that it was made with, such as "fcn"; of a family with several forms ("musicnn" and
+        "musicnn_won") the one that the file fits is taken
+    name : name to give it; "ARCHITECTURE.STEM" unless given
+    vocabulary : published vocabulary that its outputs follow, such as "jamendo"; without it and `tags`, the data set
+        that the path names is believed, with a warning
+    tags : the tag names, in the order of the outputs, instead of `vocabulary`
+    licence : of the weights
+    force : replace an imported model of that name
+
+    Returns
+    -------
+    the card of the new model
+
+    Raises
+    ------
+    UsageError
+        If the tags cannot be told, or the name is taken.
+    AssetError
+        If the file is not a checkpoint of that architecture.
+
+    Warns
+    -----
+    EarmarkWarning
+        If the vocabulary was told from the path.
+    """
+    if architecture not in _architectures():
+        raise UnknownNameError("architecture", architecture, _architectures())
+    new_name = name or f"{architecture}.{re.sub('[^A-Za-z0-9._-]', '-', Path(file).stem)}"
+    if new_name in PUBLISHED or (is_local(new_name) and not force):
+        hint = "choose another with --name" + ("" if new_name in PUBLISHED else ", or replace it with --force")
+        raise UsageError(f"there is a model {new_name!r} already", hint=hint)
+    arrays, architecture = _convert_as(read_arrays(file), architecture)
+    if vocabulary is None and tags is None:
+        vocabulary = _vocabulary_of(Path(file), len(_head_weight(arrays)))
+    chosen = _tags(len(_head_weight(arrays)), vocabulary, tags)
+    n_parameters = sum(a.size for key, a in arrays.items() if not key.endswith(("running_mean", "running_var")))
+    card = replace(
+        next(card for card in PUBLISHED.values() if card.architecture == architecture),
+        name=new_name,
+        vocabulary=vocabulary or new_name,
+        tags=chosen,
+        n_parameters=n_parameters,
+        options=_options(architecture, arrays, len(chosen)),
+        n_features=_head_weight(arrays).shape[1],
+        dataset="",
+        split="",
+        n_train=_N_TRAIN.get(vocabulary or "", 0),
+        scores={},
+        licence=licence,
+        home="",
+        notes=f"imported from {Path(file).name}",
+        assets=(),
+    )
+    write_weights(weights_path(new_name), dict(arrays), card)
+    return card
+
+
+def _convert_as(source: Arrays, architecture: str) -> tuple[dict[str, NDArray[np.float32]], str]:
+    """Convert an unknown file as an architecture, or as another form of it that the file fits; say which."""
+    try:
+        return _fitting(source, architecture), architecture
+    except AssetError as error:
+        fitting = [other for other in _architectures() if _fits(source, other)]
+        for other in fitting:
+            if other.split("_")[0] == architecture.split("_")[0]:
+                return _fitting(source, other), other
+        hint = f"it fits {fitting[0]!r}: --architecture {fitting[0]}" if fitting else error.hint
+        raise AssetError(error.message, hint=hint) from error
+
+
+def _vocabulary_of(path: Path, n_tags: int) -> str | None:
+    """Tell the vocabulary from the names of a file and its folders, such as models/mtat/fcn/best_model.pth."""
+    words = set(re.split("[^a-z0-9]+", str(path.absolute()).lower()))
+    found = [name for name, words_of in _DATASET_WORDS.items() if words & words_of]
+    if len(found) != 1 or len(get_vocabulary(found[0]).tags) != n_tags:
+        return None
+    message = f"took the tags of {found[0]!r}, for the path says so; --vocabulary or --tags to say otherwise"
+    warnings.warn(message, EarmarkWarning, stacklevel=3)
+    return found[0]
+
+
+def _fits(source: Arrays, architecture: str) -> bool:
+    try:
+        _fitting(source, architecture)
+    except AssetError:
+        return False
+    return True
+
+
+def _architectures() -> list[str]:
+    return sorted({card.architecture for card in PUBLISHED.values()})
+
+
+def _fitting(source: Arrays, architecture: str) -> dict[str, NDArray[np.float32]]:
+    arrays = convert(source, architecture)
+    n_tags = len(_head_weight(arrays))
+    check_weights(arrays, architecture, _options(architecture, arrays, n_tags))
+    return arrays
+
+
+def _head_weight(arrays: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return the weight of the last layer, shape (K, D)."""
+    return next(arrays[key] for key in ("end.head.weight", "head.weight") if key in arrays)
+
+
+def _options(architecture: str, arrays: Mapping[str, NDArray[np.float32]], n_tags: int) -> dict[str, int]:
+    """Read the sizes of a network off its weights."""
+    options = {"n_tags": n_tags}
+    if architecture in ("musicnn", "musicnn_won"):
+        options |= {"n_mid": len(arrays["mid.0.conv.bias"]), "n_units": len(arrays["end.dense.bias"])}
+    elif architecture == "vgg":
+        options["n_filters"] = len(arrays["blocks.0.conv.bias"])
+    return options
+
+
+def _tags(n_tags: int, vocabulary: str | None, tags: tuple[str, ...] | None) -> tuple[str, ...]:
+    if (vocabulary is None) == (tags is None):
+        raise UsageError(
+            "say which tags the outputs stand for",
+            hint=f"--vocabulary {'|'.join(vocabulary_names())}, or --tags FILE with one tag per line",
+        )
+    chosen = get_vocabulary(vocabulary).tags if vocabulary is not None else from_tags("own", tags or ()).tags
+    if len(chosen) != n_tags:
+        raise UsageError(f"the checkpoint has {n_tags} outputs, the vocabulary {len(chosen)} tags")
+    return chosen
