@@ -243,7 +243,7 @@ def _open_in_time(opener: OpenerDirector, request: Request, transfer: Transfer) 
         try:
             answer: HTTPResponse | TransferError = opener.open(request, timeout=transfer.stall_timeout)
         except (OSError, HTTPException, ValueError) as error:
-            answer = _reason(error)
+            answer = _reason(error, min(transfer.timeout, transfer.stall_timeout))
         with lock:
             if late.is_set() and isinstance(answer, HTTPResponse):
                 answer.close()
@@ -264,8 +264,8 @@ def _open_in_time(opener: OpenerDirector, request: Request, transfer: Transfer) 
     return answer
 
 
-def _reason(error: OSError | HTTPException | ValueError) -> TransferError:
-    """Put into words why a connection failed."""
+def _reason(error: OSError | HTTPException | ValueError, timeout: float) -> TransferError:
+    """Put into words why a connection failed, within `timeout` seconds."""
     if isinstance(error, HTTPError):
         error.close()
         return TransferError(f"HTTP status {error.code} ({error.reason})")
@@ -274,7 +274,9 @@ def _reason(error: OSError | HTTPException | ValueError) -> TransferError:
         return TransferError("the host name is not known", unreachable=True)
     if isinstance(cause, ssl.SSLError):
         return TransferError(f"the encrypted connection failed ({cause})")
-    if isinstance(cause, TimeoutError | ConnectionRefusedError) or (
+    if isinstance(cause, TimeoutError):
+        return TransferError(f"no answer within {timeout:g} s", unreachable=True)
+    if isinstance(cause, ConnectionRefusedError) or (
         isinstance(cause, OSError) and cause.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH)
     ):
         return TransferError(f"the host cannot be reached ({cause})", unreachable=True)
