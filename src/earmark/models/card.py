@@ -77,11 +77,6 @@ class ModelCard:
         """Length of a chunk in seconds."""
         return self.chunk_samples / self.sample_rate
 
-    @property
-    def asset_names(self) -> tuple[str, ...]:
-        """Names of the files that hold the weights."""
-        return tuple(asset.file_name for asset in self.assets)
-
     def get_vocabulary(self) -> Vocabulary:
         """Return the vocabulary with its categories and counts."""
         try:

@@ -18,8 +18,9 @@ from earmark.models.readers import read_arrays
 from earmark.models.weights import Arrays, is_local, weights_path, write_weights
 from earmark.vocabulary import from_tags, get_vocabulary, vocabulary_names
 
-# Clips in the training split that a vocabulary's counts are of, clips without tags left out.
-_N_TRAIN = {"mtt": 15247, "msd": 201680, "jamendo": 32136}
+# Clips in the training split that a vocabulary's counts are of: Won's models leave out clips without tags, as the
+# counts do.
+_N_TRAIN = {card.vocabulary: card.n_train for card in PUBLISHED.values() if ".won_" in card.name}
 _DATASET_WORDS = {"mtt": {"mtt", "mtat", "magnatagatune"}, "msd": {"msd"}, "jamendo": {"jamendo"}}
 
 
