@@ -9,7 +9,6 @@ import errno
 import glob
 import json
 import os
-import sys
 import threading
 import unicodedata
 import warnings
@@ -17,18 +16,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 from earmark.audio.io import AUDIO_SUFFIXES
 from earmark.errors import EarmarkError, EarmarkWarning, InputError, UsageError
+from earmark.files import lock_for_writing
 from earmark.parallel import map_ordered
 from earmark.tagger import Listener, TagFailure, tag_or_fail
 from earmark.track_tags import TrackTags
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 STDIN = "-"
 _FORMAT = 1  # of a journal
@@ -201,7 +196,7 @@ class Journal:
         except OSError as error:
             raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
         try:
-            if not _lock_for_writing(self._file):
+            if not lock_for_writing(self._file):
                 hint = "wait until it ends, or name another file"
                 raise UsageError(f"{path}: another run is writing to this journal", hint=hint)
             self._begin(settings)
@@ -309,18 +304,6 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def _lock_for_writing(file: BinaryIO) -> bool:
-    """Keep other runs from writing until the file is closed; False if one of them does the same."""
-    try:
-        if sys.platform == "win32":
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:  # else the file system has no locks: then nobody watches
-        return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)
-    return True
 
 
 def output_paths(paths: Sequence[str], target: str, *, suffixes: Collection[str], default: str) -> dict[str, Path]:

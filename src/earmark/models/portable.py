@@ -8,11 +8,11 @@ edge (the edge sample not doubled). It returns "scores" (B, K) in [0, 1], in the
 
 import json
 import os
-import uuid
 from dataclasses import replace
 from pathlib import Path
 
 from earmark.errors import AssetError, InputError, MissingExtraError, UsageError
+from earmark.files import replacing
 from earmark.models.card import ModelCard
 from earmark.models.graphs import filled, is_shipped, skeleton_for, values_for
 from earmark.models.weights import Arrays, Progress, load_weights
@@ -62,15 +62,8 @@ def export_model(name: str, path: str | os.PathLike[str], *, progress: Progress 
         raise UsageError(f"{target}: a model is written as .onnx", hint=f"{target.with_suffix('.onnx')}")
     arrays, card = load_weights(name, progress=progress)
     content = model_bytes(arrays, card)
-    temporary = target.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(target)
-    except OSError as error:
-        hint = None if target.parent.is_dir() else f"create the folder {target.parent} first"
-        raise InputError(f"{target}: cannot be written: {error.strerror or error}", hint=hint) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(target) as file:
+        file.write(content)
     return card
 
 

@@ -1,0 +1,87 @@
+"""Files that are written whole or not at all, errors of the disk in words, and locks between processes."""
+
+import errno
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from earmark.errors import EarmarkError, InputError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Give a file to write to that takes the place of `path` when all went well; else nothing is changed or left.
+
+    Parameters
+    ----------
+    path : of the file; its folder exists
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacing(Path(folder) / "a.txt") as file:
+    ...         _ = file.write(b"whole")
+    ...     (Path(folder) / "a.txt").read_text()
+    'whole'
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{uuid.uuid4().hex}.part")  # its length does not depend on the name's
+    with disk_errors(target):
+        if not target.parent.is_dir():
+            raise InputError(f"{target}: there is no folder {target.parent}", hint="create it first")
+        try:
+            with temporary.open("xb+") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
+
+
+@contextmanager
+def disk_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn an error of the disk while writing `path` into an `InputError` that says why."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, EarmarkError):
+            raise
+        raise InputError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}") from error
+
+
+def lock_for_writing(file: BinaryIO) -> bool:
+    """Keep other processes from writing to a file until it is closed.
+
+    Parameters
+    ----------
+    file : open for writing
+
+    Returns
+    -------
+    False if another process holds it. True where the file system has no locks: then nobody watches.
+    """
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)
+    return True
