@@ -43,7 +43,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     temporary = target.with_name(f".{uuid.uuid4().hex}.part")  # its length does not depend on the name's
     with disk_errors(target):
         if not target.parent.is_dir():
-            raise InputError(f"{target}: there is no folder {target.parent}", hint="create it first")
+            raise InputError(f"{target}: cannot be written: there is no folder {target.parent}", hint="create it first")
         try:
             with temporary.open("xb+") as file:
                 yield file
