@@ -22,6 +22,7 @@ LAYERS = """
   progress
   parallel
   audio.filters
+  audio.spectra
   audio.mpeg
   audio.ogg
   audio.encode
@@ -31,6 +32,10 @@ LAYERS = """
   audio.io
   audio.chunks
   vocabulary
+  datasets.base
+  datasets.reading
+  datasets.splitting
+  datasets
   grids
   track_tags
   plots

@@ -6,7 +6,6 @@ called from several threads at once.
 
 import ctypes.util
 import importlib.util
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
@@ -40,13 +39,6 @@ class Network(Protocol):
         scores (B, K) and embedding (B, D) of each model
         """
         ...
-
-
-def cpu_count() -> int:
-    """Return the number of CPUs that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def choose(engine: str, device: str, *, cards: Sequence[ModelCard] = ()) -> tuple[str, str]:

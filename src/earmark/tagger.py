@@ -25,8 +25,8 @@ from earmark.audio.sources import source_name
 from earmark.errors import EarmarkError, InputError, UnknownNameError, UsageError
 from earmark.models.card import ModelCard
 from earmark.models.weights import Progress, load_weights
-from earmark.parallel import map_ordered
-from earmark.runtime import Network, choose, cpu_count, group, open_network
+from earmark.parallel import cpu_count, map_ordered
+from earmark.runtime import Network, choose, group, open_network
 from earmark.track_tags import ModelTaggram, TrackTags, from_taggrams
 from earmark.vocabulary import union
 

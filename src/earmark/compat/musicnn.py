@@ -19,7 +19,8 @@ from earmark.audio.chunks import ChunkPlan, stream_chunks
 from earmark.audio.io import open_audio
 from earmark.errors import AudioWarning, InputError, UnknownNameError, UsageError
 from earmark.models.weights import load_weights
-from earmark.runtime import OnnxLayers, cpu_count, open_network
+from earmark.parallel import cpu_count
+from earmark.runtime import OnnxLayers, open_network
 
 Array = NDArray[np.float32]
 FileName = str | os.PathLike[str]

@@ -1,0 +1,83 @@
+"""Published datasets with their canonical splits: `open_dataset("magnatagatune", "folder")`."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from earmark.datasets.base import Dataset, DatasetInfo, Fault, Remote, Split, Track
+from earmark.errors import UnknownNameError
+from earmark.registry import check_options
+
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "DatasetInfo",
+    "Fault",
+    "Remote",
+    "Split",
+    "Track",
+    "dataset_info",
+    "dataset_options",
+    "open_dataset",
+]
+
+DATASETS: Mapping[str, str] = {name: f"earmark.datasets.{name}" for name in ("magnatagatune",)}
+"""Name of every dataset to the module that knows it."""
+
+MIRDATA = "mirdata:"
+"""Before the name of a loader of mirdata."""
+
+
+def dataset_info(name: str) -> DatasetInfo:
+    """Return what is known about a dataset before it is on disk.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such dataset.
+    """
+    info: DatasetInfo = _module(name).INFO
+    return info
+
+
+def dataset_options(name: str) -> dict[str, Any]:
+    """Return what can be chosen of a dataset, and what is taken unless one does."""
+    parameters = inspect.signature(_load(name)).parameters
+    return {key: value.default for key, value in parameters.items() if key != "root"}
+
+
+def open_dataset(name: str, root: str | Path, **options: object) -> Dataset:
+    """Read the labels of a dataset from its published files.
+
+    Parameters
+    ----------
+    name : of the dataset; "mirdata:NAME" takes a loader of mirdata (extra [mirdata])
+    root : the folder that its files lie in as they are after unpacking; the audio may be absent
+    options : what the dataset's `info.options` describes
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such dataset.
+    UsageError
+        If it takes no such option.
+    InputError
+        If a file is missing or damaged.
+    """
+    load = _load(name)
+    check_options(f"dataset {name!r}", load, options)
+    return load(Path(root), **options)
+
+
+def _load(name: str) -> Callable[..., Dataset]:
+    load: Callable[..., Dataset] = _module(name).load
+    return load
+
+
+def _module(name: str) -> ModuleType:
+    if name not in DATASETS:
+        raise UnknownNameError("dataset", name, DATASETS)
+    return import_module(DATASETS[name])

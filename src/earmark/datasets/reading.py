@@ -1,0 +1,192 @@
+"""Read the text files that datasets are published in: tables, lists, JSON, plain or gzipped, wherever they come from.
+
+Tables may begin with a byte-order mark, quote cells that hold the separator or line ends, and end their lines in any
+way. What is missing or damaged is named, with the way to get it.
+"""
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from earmark.datasets.base import DatasetInfo
+from earmark.errors import InputError
+
+csv.field_size_limit(1 << 24)  # descriptions of tracks may be long
+
+
+def locate(info: DatasetInfo, root: Path, *names: str) -> Path:
+    """Return the first of several files of a dataset that exists, each plain or with ".gz" behind its name.
+
+    Parameters
+    ----------
+    info : of the dataset
+    root : its folder
+    names : relative to the folder, the preferred one first
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist, or holds none of them.
+    """
+    check_root(info, root)
+    for name in names:
+        for candidate in (root / name, root / f"{name}.gz"):
+            if candidate.is_file():
+                return candidate
+    what = names[0] if len(names) == 1 else f"none of {', '.join(names)}"
+    verb = "is missing" if len(names) == 1 else "is there"
+    raise InputError(f"{root}: {what} {verb}, {info.name} needs it", hint=how_to_get(info, root))
+
+
+def check_root(info: DatasetInfo, root: Path) -> None:
+    """Raise `InputError` unless the folder of a dataset exists."""
+    if not root.is_dir():
+        what = "is a file, not the folder" if root.exists() else "there is no such folder"
+        raise InputError(f"{root}: {what} of {info.name}", hint=how_to_get(info, root))
+
+
+def how_to_get(info: DatasetInfo, root: Path) -> str:
+    """Say how the files of a dataset are to be had."""
+    command = f"earmark datasets download {info.name} {root}, or " if info.remotes else ""
+    return f"{command}{info.how_to_get} (earmark datasets info {info.name})"
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[TextIO]:
+    """Open a text file, UTF-8 with or without byte-order mark, plain or gzipped.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, is no UTF-8, or its compression is damaged; also when that shows only while reading.
+    """
+    try:
+        with path.open("rb") as raw:
+            binary = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+            with io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as text:
+                yield text
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start} is no UTF-8", hint="is it the published file?") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path}: the compressed file is damaged or cut off: {error}", hint="get it again") from error
+    except InputError as error:
+        raise _named(error, path) from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _named(error: InputError, path: Path) -> InputError:
+    """Put the name of the file in front of what a parser, which does not know it, complained about."""
+    return error if error.message.startswith(str(path)) else InputError(f"{path}: {error.message}", hint=error.hint)
+
+
+def read_table(
+    file: Iterable[str], *, columns: Sequence[str] = (), delimiter: str = "\t", key: str | None = None
+) -> list[dict[str, str]]:
+    r"""Read a table with a header.
+
+    Parameters
+    ----------
+    file : lines, with their ends
+    columns : that it must have; it may have more, in any order
+    delimiter : between cells
+    key : column whose values must be there and unique
+
+    Returns
+    -------
+    a dictionary per row, every cell as text; empty lines are skipped, cells that a short row lacks are empty
+
+    Raises
+    ------
+    InputError
+        If a column is missing or stands there twice, a row has more cells than the header, or a key is empty or
+        stands there twice.
+
+    Examples
+    --------
+    >>> read_table(['id\tname\n', '1\t"one\ttwo"\n'], key="id")
+    [{'id': '1', 'name': 'one\ttwo'}]
+    """
+    rows = csv_rows(file, delimiter)
+    _, header = next(rows, (0, None))
+    if header is None:
+        raise InputError("the table is empty", hint="get it again")
+    header = [name.strip().removeprefix("\ufeff") for name in header]
+    missing = [name for name in columns if name not in header]
+    if missing:
+        shown = ", ".join(map(repr, header[:8])) + (", ..." if len(header) > 8 else "")
+        raise InputError(f"the table has no column {', '.join(map(repr, missing))}; it has {shown}")
+    if len(set(header)) != len(header):
+        raise InputError(f"two columns are called {next(n for n in header if header.count(n) > 1)!r}")
+    found: list[dict[str, str]] = []
+    lines: dict[str, int] = {}
+    for line, cells in rows:
+        if len(cells) > len(header):
+            raise InputError(f"line {line}: {len(cells)} cells, the header has {len(header)}")
+        row = dict(zip(header, cells + [""] * (len(header) - len(cells)), strict=True))
+        if key is not None:
+            value = row[key]
+            if not value:
+                raise InputError(f"line {line}: {key} is empty")
+            if value in lines:
+                raise InputError(f"line {line}: {key} {value!r} stands in line {lines[value]} already")
+            lines[value] = line
+        found.append(row)
+    return found
+
+
+def csv_rows(file: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield line number and cells of every row that is not empty."""
+    reader = csv.reader(file, delimiter=delimiter)
+    try:
+        for cells in reader:
+            if any(cells):
+                yield reader.line_num, cells
+    except csv.Error as error:
+        raise InputError(f"line {reader.line_num}: {error}") from error
+
+
+def read_lines(file: Iterable[str]) -> list[str]:
+    """Return the lines of a list, without their ends, empty ones left out."""
+    return [line.strip() for line in file if line.strip()]
+
+
+def read_json(file: TextIO) -> Any:
+    """Read JSON.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    try:
+        return json.load(file)
+    except json.JSONDecodeError as error:
+        raise InputError(f"no JSON: {error}", hint="get it again") from error
+
+
+def number(text: str | None, what: str) -> float | None:
+    """Read a number; None where there is none.
+
+    Raises
+    ------
+    InputError
+        If the text is something else.
+    """
+    if text is None or not text.strip():
+        return None
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InputError(f"{what} is {text!r}, expected a number") from error
+
+
+def group_keys(**keys: str | None) -> Mapping[str, str]:
+    """Return the group keys that are known."""
+    return {name: key for name, key in keys.items() if key}
