@@ -8,7 +8,7 @@ Slaney, M. "Auditory Toolbox, version 2", Interval Research 1998-010 (the "slane
 Young, S. et al. "The HTK Book", 2006, section 5.4 (the "htk" mel scale).
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,15 @@ from numpy.typing import NDArray
 from earmark.errors import UnknownNameError, UsageError
 
 MelScale = Literal["slaney", "htk"]
+
+Scaling = Literal["db", "unit", "log", "compressed", "magnitude", "power"]
+"""What is shown of a power x: "db", 10 log10 x; "unit", those decibels below the loudest, of which a range (80 dB)
+is mapped to [0, 1]; "log", ln x; "compressed", log10(1 + 10000 x); "magnitude", sqrt x; "power", x itself. "db", "unit"
+and "log" take no less than `POWER_FLOOR`."""
+
+POWER_FLOOR = 1e-10
+COMPRESSION = 10000.0
+UNIT_RANGE_DB = 80.0
 
 # Slaney's scale: linear below 1 kHz (15 mel there), then 27 logarithmic steps for a factor of 6.4.
 _SLANEY_HZ_PER_MEL = 200.0 / 3
@@ -126,7 +135,43 @@ def hann_window(length: int) -> NDArray[np.float64]:
     return np.asarray(0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length))
 
 
-def windowed_dft_basis(n_fft: int) -> NDArray[np.float32]:
+def frame_window(n_fft: int, win_length: int | None = None) -> NDArray[np.float64]:
+    """Return the Hann window of a frame, with zeros on both sides where it is shorter than the frame.
+
+    Parameters
+    ----------
+    n_fft : samples of the frame
+    win_length : samples of the window; `n_fft` unless given
+
+    Returns
+    -------
+    shape (n_fft,)
+
+    Raises
+    ------
+    UsageError
+        If `n_fft` is not even and positive, or not 0 < win_length <= n_fft.
+    """
+    length = n_fft if win_length is None else win_length
+    if n_fft < 2 or n_fft % 2:
+        raise UsageError(f"n_fft={n_fft} must be even and positive")
+    if not 0 < length <= n_fft:
+        raise UsageError(f"win_length={length} must lie between 1 and n_fft={n_fft}")
+    before = (n_fft - length) // 2
+    return np.pad(hann_window(length), (before, n_fft - length - before))
+
+
+def check_scaling(scaling: str, range_db: float | None) -> None:
+    """Raise `UsageError` if there is no such `Scaling`, or if it takes no `range_db`."""
+    if scaling not in get_args(Scaling):
+        raise UsageError(f"scaling={scaling!r} is none of {', '.join(get_args(Scaling))}")
+    if range_db is not None and scaling not in ("db", "unit"):
+        raise UsageError(f"scaling={scaling!r} takes no range_db", hint="it clips scaling='db' and scaling='unit'")
+    if range_db is not None and not range_db > 0:
+        raise UsageError(f"range_db={range_db} must be positive")
+
+
+def windowed_dft_basis(n_fft: int, win_length: int | None = None) -> NDArray[np.float32]:
     """Return the Hann-windowed Fourier basis: first the cosines, then the sines.
 
     A frame times this basis is its short-time spectrum: the real parts, then the imaginary ones.
@@ -134,12 +179,13 @@ def windowed_dft_basis(n_fft: int) -> NDArray[np.float32]:
     Parameters
     ----------
     n_fft : samples
+    win_length : samples of the window; `n_fft` unless given
 
     Returns
     -------
     shape (2 * (1 + n_fft // 2), n_fft)
     """
-    window = hann_window(n_fft)
+    window = frame_window(n_fft, win_length)
     # The angle is reduced modulo one turn in integers, so that large products lose no precision.
     turns = np.outer(np.arange(1 + n_fft // 2), np.arange(n_fft)) % n_fft
     angles = 2.0 * np.pi * turns / n_fft
