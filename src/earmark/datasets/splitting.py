@@ -151,7 +151,7 @@ def stratify(counts: NDArray[np.int64], shares: NDArray[np.float64], order: NDAr
 
     Returns
     -------
-    shape (n_groups,), the part of each group
+    shape (n_groups,), the part of each group; no part is empty
     """
     sizes, tagged = counts[order, 0], counts[order, 1:]
     wanted = np.outer(shares, counts.sum(axis=0)).astype(np.float64)  # (n_parts, 1 + K)
@@ -174,6 +174,9 @@ def stratify(counts: NDArray[np.int64], shares: NDArray[np.float64], order: NDAr
         left = left - tagged[group]
     placed = np.empty(len(order), dtype=np.int64)
     placed[order] = part
+    for empty in np.setdiff1d(np.arange(len(shares)), placed):  # the smallest group of a part that has several
+        movable = order[np.bincount(placed, minlength=len(shares))[placed[order]] > 1]
+        placed[movable[counts[movable, 0].argmin()]] = empty
     return refine(counts, shares, placed, order)
 
 

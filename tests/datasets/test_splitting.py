@@ -1,0 +1,102 @@
+"""Splits keep groups whole and tags in balance, whatever the tracks are."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from earmark.datasets.base import Track
+from earmark.datasets.splitting import By, fold_split, folds, group_key, split_by_group
+from earmark.errors import UsageError
+
+TAGS = ("rock", "jazz", "piano", "slow")
+
+
+@st.composite
+def collections(draw: st.DrawFn) -> list[Track]:
+    n = draw(st.integers(3, 60))
+    artists = [f"artist {i}" for i in range(draw(st.integers(3, 20)))] + [""]
+    chosen = [draw(st.sampled_from(artists)) for _ in range(n)]
+    chosen[:3] = artists[:3]
+    return [
+        Track(
+            f"t{i}",
+            tags=tuple(draw(st.sets(st.sampled_from(TAGS)))),
+            groups={"artist": chosen[i]} if chosen[i] else {},
+        )
+        for i in range(n)
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(collections(), st.sampled_from(["artist", "id", "album"]), st.integers(0, 3))
+def test_disjoint_exhaustive_whole_and_reproducible(tracks: list[Track], by: By, seed: int) -> None:
+    split = split_by_group(tracks, by=by, seed=seed)
+    part = split.part_of()
+    assert sorted(id for ids in split.parts.values() for id in ids) == sorted(t.id for t in tracks)
+    parts_of_group: dict[tuple[int, str], set[str]] = {}
+    for track in tracks:
+        parts_of_group.setdefault(group_key(track, by), set()).add(part[track.id])
+    assert all(len(parts) == 1 for parts in parts_of_group.values())
+    assert all(split.parts.values()), "no part is empty"
+    shuffled = random.Random(seed).sample(tracks, len(tracks))
+    assert split_by_group(shuffled, by=by, seed=seed).part_of() == part, "the order of the tracks changes nothing"
+
+
+@settings(max_examples=30, deadline=None)
+@given(collections(), st.integers(2, 3), st.sampled_from(["artist", "id"]))
+def test_folds(tracks: list[Track], n_folds: int, by: By) -> None:
+    dealt = folds(tracks, n_folds, by=by, seed=1)
+    assert sorted(id for fold in dealt for id in fold) == sorted(t.id for t in tracks)
+    for fold in range(n_folds):
+        split = fold_split("a", "of a test", dealt, fold, tracks)
+        assert set(split["test"]) == set(dealt[fold])
+        assert len(split["train"]) + len(split["test"]) == len(tracks)
+
+
+def test_shares_and_tags_are_kept_where_groups_are_small() -> None:
+    generator = np.random.default_rng(0)
+    rates = np.array([0.5, 0.2, 0.1, 0.02])
+    tracks = [
+        Track(
+            str(i),
+            tags=tuple(t for t, held in zip(TAGS, generator.random(4) < rates, strict=True) if held),
+            groups={"artist": str(i // 3)},
+        )
+        for i in range(3000)
+    ]
+    split = split_by_group(tracks, parts={"train": 8, "validation": 1, "test": 1}, seed=3)
+    by_id = {track.id: track for track in tracks}
+    for part, share in (("train", 0.8), ("validation", 0.1), ("test", 0.1)):
+        assert len(split[part]) == pytest.approx(share * 3000, rel=0.02)
+        for tag in TAGS:
+            all_of_it = sum(tag in track.tags for track in tracks)
+            assert sum(tag in by_id[id].tags for id in split[part]) == pytest.approx(share * all_of_it, abs=2)
+
+
+def test_another_seed_is_another_split() -> None:
+    tracks = [Track(str(i), groups={"artist": str(i // 2)}) for i in range(100)]
+    assert split_by_group(tracks, seed=0).part_of() != split_by_group(tracks, seed=1).part_of()
+
+
+def test_left_out_tracks_keep_their_reason() -> None:
+    tracks = [Track(str(i)) for i in range(10)]
+    split = split_by_group(tracks, by="id", left_out={"3": "broken", "unknown": "of another folder"})
+    assert split.left_out == {"3": "broken"}
+    assert "3" not in split.part_of()
+
+
+def test_what_cannot_be_split() -> None:
+    tracks = [Track(str(i), groups={"artist": str(i % 2)}) for i in range(10)]
+    with pytest.raises(UsageError, match="2 groups by artist cannot fill 3 parts"):
+        split_by_group(tracks)
+    with pytest.raises(UsageError, match="no part 'dev'"):
+        split_by_group(tracks, parts={"train": 1, "dev": 1})
+    with pytest.raises(UsageError, match=r"parts \{'train': 1, 'test': 0\}"):
+        split_by_group(tracks, parts={"train": 1, "test": 0})
+    with pytest.raises(UsageError, match="split by 'genre'"):
+        split_by_group(tracks, by="genre")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="3 folds of 2 groups"):
+        folds(tracks, 3, by="artist")
