@@ -27,6 +27,8 @@ NO_COUNT = 1 << 62  # from here on libsndfile's number of frames means that it k
 # Containers that state how long they are; the others are estimated from bit rates, or not at all.
 ANNOUNCING = {"mov", "matroska", "asf", "avi", "flac", "ape", "wv", "tta", "caf", "tak", "wav", "aiff", "au"}
 PREROLL_SECONDS = 1.0
+# What libsndfile decodes before a place that was sought: mp3 is exact from 0.5 s on (0.3 s is not enough at low rates).
+RUN_UP_SECONDS = {"mp3": 0.5, "ogg": 1.0}
 _CUT = "is it music at all? an m4a or mp4 that was cut off cannot be read either: its index stood at the end"
 
 
@@ -243,7 +245,7 @@ class SndfileDecoder:
         """Go to `start`; False if that is past the end. Lossy codecs are given a run-up, so that it is exact."""
         if self.announced is not None and start >= self._sound.frames:
             return False
-        run_up = min(round(PREROLL_SECONDS * self.sample_rate), start) if self.container in ("mp3", "ogg") else 0
+        run_up = min(round(RUN_UP_SECONDS.get(self.container, 0.0) * self.sample_rate), start)
         try:
             self._sound.seek(start - run_up)
             skipped = self._sound.read(out=np.empty((run_up, self.n_channels), dtype=np.float32)) if run_up else ()

@@ -7,6 +7,7 @@ else goes through PyAV, an extra. Files cut off in the middle yield what can be 
 import contextlib
 import numbers
 import os
+import sys
 import uuid
 import warnings
 from collections.abc import Iterable, Iterator
@@ -210,7 +211,7 @@ class AudioReader:
         self._start = round(min(offset, LONGEST_SECONDS) * rate)
         endless = duration is None or duration > LONGEST_SECONDS
         self._limit = None if duration is None or endless else max(round(duration * rate), 1)
-        self._n_block = max(round(block_seconds * rate), 1)
+        self._n_block = min(max(round(block_seconds * rate), 1), self._limit or sys.maxsize)
         self._n_read = 0
         self._begun = self._closed = False
         self._resources = contextlib.ExitStack()
