@@ -59,6 +59,7 @@ T models.export
   demo
   highlights
   tables
+  features
   batch
   compat
   cli

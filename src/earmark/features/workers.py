@@ -1,0 +1,144 @@
+"""Compute features in processes of their own, each fed by a thread.
+
+Threads alone lose a quarter on two cores: libsndfile reads its file through callbacks into Python, which one thread at
+a time may run. The processes are plain children that talk over pipes: they never run the caller's main module, as those
+of `multiprocessing` do, they end when the caller does however it ends, and one that a damaged file kills is replaced.
+"""
+
+import contextlib
+import json
+import os
+import pickle
+import queue
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+from earmark.audio.spectra import SPECTRA
+from earmark.errors import EarmarkError, InputError
+from earmark.features.computing import Block, compute
+from earmark.features.layout import Segment
+
+_CODE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from earmark.features.workers import serve; serve()"
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+class Workers:
+    """Processes that compute features; each starts when it is needed first.
+
+    Parameters
+    ----------
+    frontend, parameters, dtype : what is computed
+    n : how many; with 0 `compute` works in the calling thread
+    """
+
+    def __init__(self, frontend: str, parameters: Mapping[str, Any], dtype: str, n: int) -> None:
+        self._setup = (frontend, dict(parameters), dtype)
+        self._spectrum = SPECTRA.build(frontend, **parameters)
+        self._closed = False
+        self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+        self._n = n
+        for _ in range(n):
+            self._idle.put(None)
+
+    def compute(self, path: str, segment: Segment) -> Block:
+        """Compute the features of a file; see `earmark.features.computing.compute`.
+
+        Raises
+        ------
+        InputError
+            If decoding it brought the process down, besides what `compute` raises.
+        """
+        if not self._n:
+            return compute(path, segment, self._spectrum, self._setup[2])
+        worker = self._idle.get()
+        try:
+            if worker is None:
+                worker = _Worker(self._setup)
+            return worker.compute(path, segment)
+        except (EOFError, OSError, pickle.UnpicklingError):
+            status = None if worker is None else worker.close()
+            worker = None
+            if self._closed:
+                raise InputError(f"{path}: interrupted") from None
+            raise InputError(f"{path}: the process that decoded it ended with status {status}") from None
+        finally:
+            self._idle.put(worker)
+            if self._closed:
+                self.close()
+
+    def close(self) -> None:
+        """End the processes that wait; those at work end when their track is done."""
+        self._closed = True
+        with contextlib.suppress(queue.Empty):
+            while True:
+                worker = self._idle.get_nowait()
+                if worker is not None:
+                    worker.close()
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.close()
+
+
+class _Worker:
+    """A child that runs `serve`."""
+
+    def __init__(self, setup: tuple[str, dict[str, Any], str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _CODE, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **dict.fromkeys(_ONE_THREAD, "1")},
+            start_new_session=True,  # an interrupt at the terminal is for the parent
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._to, self._back = self._process.stdin, self._process.stdout
+        self._send(setup)
+
+    def _send(self, message: object) -> None:
+        pickle.dump(message, self._to)
+        self._to.flush()
+
+    def compute(self, path: str, segment: Segment) -> Block:
+        self._send((path, segment))
+        answer = pickle.load(self._back)  # from a process that was started here
+        if isinstance(answer, EarmarkError):
+            raise answer
+        assert isinstance(answer, Block)
+        return answer
+
+    def close(self) -> int:
+        """End it; return its status."""
+        for pipe in (self._to, self._back):
+            with contextlib.suppress(OSError):
+                pipe.close()
+        return self._process.wait()
+
+
+def serve() -> None:
+    """Compute features for the parent: setup, then requests, come on stdin; answers go to stdout."""
+    requests, answers = sys.stdin.buffer, _private_stdout()
+    frontend, parameters, dtype = pickle.load(requests)
+    spectrum = SPECTRA.build(frontend, **parameters)
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while True:
+            path, segment = pickle.load(requests)
+            try:
+                answer: Block | EarmarkError = compute(path, segment, spectrum, dtype)
+            except EarmarkError as error:
+                answer = error
+            pickle.dump(answer, answers)
+            answers.flush()
+    os._exit(0)  # the pipes may be gone: nothing is left to flush
+
+
+def _private_stdout() -> BinaryIO:
+    """Keep stdout for answers; what else writes to it goes to stderr."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return answers
