@@ -31,7 +31,17 @@ from earmark.assets.download import (
 from earmark.assets.package_index import PackageSource
 from earmark.errors import AssetError, EarmarkWarning, UsageError
 
-__all__ = ["Asset", "PackageSource", "Progress", "Source", "UrlSource", "cache_dir", "fetch", "fetch_first"]
+__all__ = [
+    "Asset",
+    "PackageSource",
+    "Progress",
+    "Source",
+    "UrlSource",
+    "cache_dir",
+    "fetch",
+    "fetch_first",
+    "is_offline",
+]
 
 _STALE_SECONDS = 24 * 3600  # a partial file this old was left by a process that was killed
 
@@ -193,13 +203,14 @@ def _mirror_source(mirror: str, asset: Asset) -> UrlSource:
     return UrlSource(f"{base.rstrip('/')}/{quote(asset.file_name)}")
 
 
-def _offline() -> bool:
+def is_offline() -> bool:
+    """Return whether the network is to be used for nothing: `EARMARK_OFFLINE`."""
     return os.environ.get("EARMARK_OFFLINE", "").lower() not in ("", "0", "false", "no")
 
 
 def _fetch_from(source: Source, asset: Asset, folder: Path, transfer: Transfer) -> Path:
     """Fetch a file from one source; it appears under its name only when it is whole and verified."""
-    if _offline() and not (isinstance(source, UrlSource) and is_local(source.url)):
+    if is_offline() and not (isinstance(source, UrlSource) and is_local(source.url)):
         raise TransferError("not tried, EARMARK_OFFLINE is set")
     path = folder / asset.file_name
     with _partial(path) as part:
@@ -240,5 +251,5 @@ def _not_found(assets: Sequence[Asset], folder: Path, tried: Sequence[str]) -> A
     lines = "".join(f"\n  - {line}" for line in tried) or " nothing, for no source is known"
     files = " or ".join(f"{asset.file_name} (sha256 {asset.sha256})" for asset in assets)
     by_hand = f"place {files} in {folder}, or set EARMARK_MIRROR to a folder or URL that holds it under this name"
-    online = "unset EARMARK_OFFLINE once, while there is a network; or " if _offline() else ""
+    online = "unset EARMARK_OFFLINE once, while there is a network; or " if is_offline() else ""
     return AssetError(f"{names} could not be fetched; tried:{lines}", hint=online + by_hand)

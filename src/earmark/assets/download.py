@@ -50,12 +50,18 @@ class TransferError(Exception):
     ----------
     reason : in words
     unreachable : whether its host did not answer at all
+    status : of HTTP, where it answered with an error
+    broke : whether the connection ended in the middle
     """
 
-    def __init__(self, reason: str, *, unreachable: bool = False) -> None:
+    def __init__(
+        self, reason: str, *, unreachable: bool = False, status: int | None = None, broke: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.unreachable = unreachable
+        self.status = status
+        self.broke = broke
 
 
 @dataclass(frozen=True)
@@ -102,15 +108,15 @@ def download(url: str, part: Path, transfer: Transfer) -> str:
         except OSError as error:
             raise TransferError(error.strerror or str(error)) from error
         with stream:
-            return _copy(_reader(stream, transfer), part, path.stat().st_size, transfer.progress)
+            return _copy(reader_of(stream, transfer), part, path.stat().st_size, transfer.progress)
     with open_url(url, transfer) as response:
-        return _copy(_reader(response, transfer), part, _length(response.headers), transfer.progress)
+        return _copy(reader_of(response, transfer), part, _length(response.headers), transfer.progress)
 
 
 def read_url(url: str, transfer: Transfer, *, headers: Mapping[str, str], limit: int = 1 << 25) -> tuple[bytes, str]:
     """Return the content of a page, at most `limit` bytes, and its content type."""
     with open_url(url, transfer, headers=headers) as response:
-        read = _reader(response, transfer)
+        read = reader_of(response, transfer)
         content = bytearray()
         while block := read(_BLOCK_BYTES):
             content += block
@@ -174,7 +180,7 @@ def _copy(read: Callable[[int], bytes], part: Path, total: int | None, progress:
     except OSError as error:  # of the disk: `read` raises its own as TransferError
         raise unwritable(part.parent, error) from error
     if total is not None and done != total:
-        raise TransferError(f"the connection broke after {done} of {total} bytes")
+        raise TransferError(f"the connection broke after {done} of {total} bytes", broke=True)
     return digest.hexdigest()
 
 
@@ -183,16 +189,16 @@ def _length(headers: Message) -> int | None:
     return int(value) if value.isdecimal() else None
 
 
-def _reader(response: HTTPResponse | BufferedReader, transfer: Transfer) -> Callable[[int], bytes]:
-    """Return a function that reads what has arrived, and fails with a reason."""
+def reader_of(response: HTTPResponse | BufferedReader, transfer: Transfer) -> Callable[[int], bytes]:
+    """Return a function that reads what has arrived, and fails with a reason (`TransferError`)."""
 
     def read(n_bytes: int) -> bytes:
         try:
             return response.read1(n_bytes)
         except TimeoutError as error:
-            raise TransferError(f"the transfer stalled for {transfer.stall_timeout:g} s") from error
+            raise TransferError(f"the transfer stalled for {transfer.stall_timeout:g} s", broke=True) from error
         except (OSError, HTTPException) as error:
-            raise TransferError(f"the connection broke ({error})") from error
+            raise TransferError(f"the connection broke ({error})", broke=True) from error
 
     return read
 
@@ -268,7 +274,7 @@ def _reason(error: OSError | HTTPException | ValueError, timeout: float) -> Tran
     """Put into words why a connection failed, within `timeout` seconds."""
     if isinstance(error, HTTPError):
         error.close()
-        return TransferError(f"HTTP status {error.code} ({error.reason})")
+        return TransferError(f"HTTP status {error.code} ({error.reason})", status=error.code)
     cause = error.reason if isinstance(error, URLError) and isinstance(error.reason, Exception) else error
     if isinstance(cause, gaierror):
         return TransferError("the host name is not known", unreachable=True)
