@@ -24,7 +24,7 @@ __all__ = [
     "open_dataset",
 ]
 
-DATASETS: Mapping[str, str] = {name: f"earmark.datasets.{name}" for name in ("magnatagatune", "mtg_jamendo")}
+DATASETS: Mapping[str, str] = {name: f"earmark.datasets.{name}" for name in ("magnatagatune", "mtg_jamendo", "fma")}
 """Name of every dataset to the module that knows it."""
 
 MIRDATA = "mirdata:"
