@@ -24,7 +24,22 @@ __all__ = [
     "open_dataset",
 ]
 
-DATASETS: Mapping[str, str] = {name: f"earmark.datasets.{name}" for name in ("magnatagatune", "mtg_jamendo", "fma")}
+DATASETS: Mapping[str, str] = {
+    name: f"earmark.datasets.{name}"
+    for name in (
+        "magnatagatune",
+        "mtg_jamendo",
+        "fma",
+        "folder",
+        "gtzan",
+        "gtzan_music_speech",
+        "cal500",
+        "cal10k",
+        "esc10",
+        "esc50",
+        "philharmonia",
+    )
+}
 """Name of every dataset to the module that knows it."""
 
 MIRDATA = "mirdata:"

@@ -1,0 +1,165 @@
+"""What datasets of one's own files share: names of parts, vocabularies, groups, splits, and a walk through folders."""
+
+import os
+import unicodedata
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from earmark.audio.io import AUDIO_SUFFIXES
+from earmark.datasets.base import Split, Track, by_frequency, count_tags, covering
+from earmark.datasets.reading import group_keys
+from earmark.datasets.splitting import By, split_by_group
+from earmark.errors import EarmarkWarning, InputError, UsageError
+from earmark.vocabulary import Vocabulary, from_tags
+
+PUBLISHED = "published"
+PARTS = {
+    "train": ("train", "training", "tr"),
+    "validation": ("validation", "valid", "val", "dev", "development", "cv"),
+    "test": ("test", "testing", "tt", "eval", "evaluation"),
+}
+"""Part to the names that people give it."""
+_PART_OF = {name: part for part, names in PARTS.items() for name in names}
+
+
+def part_called(name: str) -> str | None:
+    """Return the part that a name stands for, or None.
+
+    Examples
+    --------
+    >>> part_called("Val"), part_called("fold3")
+    ('validation', None)
+    """
+    return _PART_OF.get(name.strip().lower())
+
+
+def split_makers(
+    tracks: Sequence[Track], part_of: Mapping[str, str], *, description: str, otherwise: str
+) -> dict[str, Callable[[], Split]]:
+    """Make the splits of tracks: the one that came with them, if one did, and ours.
+
+    Parameters
+    ----------
+    tracks : all there are
+    part_of : id to part, as it came with the tracks; empty if nothing came
+    description : of the split that came
+    otherwise : why a track is in no part of it
+
+    Returns
+    -------
+    "published" where `part_of` says anything, and "artist", "track" or "random": what is known of the tracks decides
+    whether all tracks of an artist, all pieces of a recording, or nothing in particular stays together
+    """
+
+    def published() -> Split:
+        parts: dict[str, list[str]] = {part: [] for part in PARTS if part in part_of.values()}
+        for id, part in part_of.items():
+            parts[part].append(id)
+        return covering(PUBLISHED, description, parts, tracks, otherwise=otherwise)
+
+    by: By = next((by for by in ("artist", "track") if any(by in track.groups for track in tracks)), "id")
+    name = "random" if by == "id" else by
+    makers: dict[str, Callable[[], Split]] = {PUBLISHED: published} if part_of else {}
+    return makers | {name: lambda: split_by_group(tracks, by=by, name=name)}
+
+
+def vocabulary_of(name: str, tracks: Sequence[Track], chosen: str | int) -> Vocabulary:
+    """Return the tags of tracks, the most frequent first.
+
+    Parameters
+    ----------
+    name : of the dataset
+    tracks : all there are
+    chosen : "all", or how many of the most frequent tags
+
+    Raises
+    ------
+    UsageError
+        If `chosen` is something else.
+    InputError
+        If no track has a tag.
+    """
+    tags = by_frequency(count_tags(tracks))
+    if not tags:
+        raise InputError("no track has a tag", hint=f"what {name} reads: earmark datasets info {name}")
+    if chosen == "all":
+        return from_tags(name, tags)
+    if isinstance(chosen, int) and not isinstance(chosen, bool) and 0 < chosen <= len(tags):
+        return from_tags(f"{name}-top{chosen}", tags[:chosen])
+    raise UsageError(f"vocabulary={chosen!r}", hint=f"all, or a number from 1 to {len(tags)}")
+
+
+def groups_of(artist: str, album: str, recording: str = "") -> Mapping[str, str]:
+    """Return group keys made of names; upper and lower case make no difference, nor how accents are encoded.
+
+    Examples
+    --------
+    >>> groups_of("The Band", "Live")
+    {'artist': 'the band', 'album': 'the band / live'}
+    """
+    artist, album = _folded(artist), _folded(album)
+    return group_keys(artist=artist, album=album and " / ".join(filter(None, (artist, album))), track=recording)
+
+
+def tag_tuple(tags: Sequence[str]) -> tuple[str, ...]:
+    """Return tags without spaces around them, each once, empty ones left out."""
+    return tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
+
+
+def find_file(folder: Path, name: str) -> Path:
+    """Return where a file lies, also if the disk encodes its accents in another way than the name."""
+    path = folder / name
+    if name.isascii() or os.path.lexists(path):
+        return path
+    forms = (folder / unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
+    return next((other for other in forms if os.path.lexists(other)), path)
+
+
+def walk_audio(root: Path) -> Iterator[Path]:
+    """Yield the audio files below a folder, relative to it, sorted; hidden files and folders are left out.
+
+    Warns
+    -----
+    EarmarkWarning
+        If a folder cannot be read.
+    """
+    for path in walk_files(root):
+        if path.suffix.lower() in AUDIO_SUFFIXES:
+            yield path
+
+
+def walk_files(root: Path) -> Iterator[Path]:
+    """Yield the files below a folder as `walk_audio` does, whatever they are."""
+    seen: set[tuple[int, int]] = set()
+
+    def report(error: OSError) -> None:
+        warnings.warn(f"{error.filename}: {error.strerror or error}", EarmarkWarning, stacklevel=3)
+
+    for parent, folders, files in os.walk(root, onerror=report, followlinks=True):
+        here = Path(parent)
+        try:
+            entry = here.stat()
+        except OSError as error:  # gone meanwhile
+            report(error)
+            folders.clear()
+            continue
+        if (entry.st_dev, entry.st_ino) in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add((entry.st_dev, entry.st_ino))
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
+        yield from (here.relative_to(root) / name for name in sorted(files) if not _is_hidden(name))
+
+
+def is_single_label(tracks: Sequence[Track]) -> bool:
+    """Tell whether every track has exactly one tag."""
+    return all(len(track.tags) == 1 for track in tracks)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()).strip()
