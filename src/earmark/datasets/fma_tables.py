@@ -265,18 +265,18 @@ def _body(rows: Iterable[tuple[int, list[str]]], n_cells: int) -> Iterator[tuple
 def _numbers(file: TextIO, *, leave: str = "") -> Features:
     columns, rows = _multi_header(file, 3)
     kept = [place for place, column in enumerate(columns, start=1) if column[1] != leave]
+    names = tuple(".".join(columns[place - 1]) for place in kept)
     every = len(kept) == len(columns)
-    ids, values = [], array("f")
+    ids: list[str] = []
+    values = array("f")
     for line, id, cells in rows:
         chosen = cells[1:] if every else [cells[place] for place in kept]
         try:
             values.extend(map(float, chosen))
-        except ValueError:
+        except ValueError:  # an empty cell, or no number: the row again, slowly
             del values[len(ids) * len(kept) :]
-            names = (".".join(columns[place - 1]) for place in kept)
             values.extend(_or_nan(cell, f"line {line}: {name}") for cell, name in zip(chosen, names, strict=True))
         ids.append(str(id))
-    names = tuple(".".join(columns[place - 1]) for place in kept)
     return Features(tuple(ids), names, np.frombuffer(values, np.float32).reshape(len(ids), len(kept)))
 
 
