@@ -1,5 +1,6 @@
 """FMA on small files in the published layout: subsets, targets, the tree, splits, faults, features, awkward cases."""
 
+import csv
 import gzip
 import io
 import json
@@ -15,10 +16,11 @@ from hypothesis import strategies as st
 from earmark.datasets import dataset_info, open_dataset
 from earmark.datasets.fma import load_echonest, load_features, load_genres
 from earmark.datasets.fma_faults import WRONG, clip_faults
-from earmark.datasets.fma_tables import Genre, GenreTree, read_features, read_genres, read_lastfm, read_tracks
+from earmark.datasets.fma_tables import NEEDED, Genre, GenreTree, read_features, read_genres, read_lastfm, read_tracks
 from earmark.errors import InputError, UsageError
 
 MAKER = runpy.run_path(str(Path(__file__).parent / "makers" / "fma.py"))
+COLUMNS = [*NEEDED, ("track", "title")]
 HEADER = ",set,set,track,track,track\n,split,subset,genre_top,genres,genres_all\n"
 
 
@@ -311,3 +313,16 @@ def test_remotes_have_the_published_checksums() -> None:
     assert list(remotes) == ["fma_metadata.zip", "fma_small.zip", "fma_medium.zip", "fma_large.zip", "fma_full.zip"]
     assert all(remote.unpack and str(remote.checksum).startswith("sha1:") for remote in remotes.values())
     assert [remote.kind for remote in remotes.values()] == ["labels"] + 4 * ["audio"]
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), max_size=5))
+def test_titles_may_hold_anything(titles: list[str]) -> None:
+    """Quotes, separators and ends of lines in a cell come back as they were, but for spaces around."""
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerows([["", *names] for names in zip(*COLUMNS, strict=True)])
+    writer.writerows([i, "test", "full", "", f"[{i}]", "[]", title] for i, title in enumerate(titles, start=1))
+    file.seek(0)
+    rows = read_tracks(file)
+    assert [row.title for row in rows] == [title.strip() for title in titles]
+    assert [row.genres for row in rows] == [(row.id,) for row in rows]
