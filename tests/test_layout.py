@@ -62,6 +62,7 @@ T models.export
   highlights
   tables
   features
+  crops
   batch
   compat
   cli
