@@ -12,7 +12,7 @@ from earmark.datasets.reading import csv_rows, read_lines
 from earmark.errors import InputError, UsageError
 from earmark.vocabulary import Vocabulary, category
 
-# Artists of CAL500 with a hyphen in their name; the name of a song is "artist-title". Found by B. McFee, who put CAL500 into JAMS.
+# Artists of CAL500 with a hyphen in their name, as B. McFee found; the name of a song is "artist-title".
 HYPHENATED = ("chi-lites", "go-gos", "sir_mix-a-lot")
 PREFIXES = {"Genre": "genre", "Emotion": "mood", "Instrument": "instrument", "Vocals": "voice"}
 
