@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ import soundfile
 
 torch = pytest.importorskip("torch")
 
-from earmark.audio.filters import dct_basis, frontend_constants, hz_to_mel, mel_filter_bank, mel_to_hz  # noqa: E402
+from earmark.audio.filters import Scaling, dct_basis, frontend_constants, hz_to_mel, mel_filter_bank, mel_to_hz  # noqa: E402
 from earmark.audio.frontends import FRONTENDS, PowerMel, decibels  # noqa: E402
 from earmark.errors import InputError, UnknownNameError, UsageError  # noqa: E402
 
@@ -56,6 +56,17 @@ def test_gradients_reach_the_waveform(name: str) -> None:
     assert waveform.grad.abs().max() > 0
 
 
+@pytest.mark.parametrize("scaling", get_args(Scaling))
+@pytest.mark.parametrize("name", ["log_mel", "cqt"])
+def test_every_scaling_has_finite_gradients_even_in_silence(name: str, scaling: Scaling) -> None:
+    waveform = torch.zeros(2, 8000)
+    waveform[1] = 0.1 * torch.randn(8000, generator=torch.Generator().manual_seed(3))
+    FRONTENDS.build(name, scaling=scaling)(waveform.requires_grad_()).square().sum().backward()
+    assert waveform.grad is not None
+    assert torch.isfinite(waveform.grad).all()
+    assert waveform.grad[1].abs().max() > 0
+
+
 @pytest.mark.parametrize("name", list(FRONTENDS))
 def test_leading_axes_pass_through(name: str) -> None:
     frontend = FRONTENDS.build(name)
@@ -87,6 +98,11 @@ def test_range_clips_each_item_by_its_own_maximum() -> None:
 def test_too_short_a_waveform_is_refused() -> None:
     with pytest.raises(InputError, match="100 samples are fewer than one frame of 512"):
         PowerMel(16000)(torch.zeros(100))
+
+
+def test_less_than_a_hop_is_refused() -> None:
+    with pytest.raises(InputError, match="100 samples are fewer than one hop of 256"):
+        FRONTENDS.build("cqt")(torch.zeros(100))
 
 
 def test_constants_of_the_runtime_are_those_of_the_modules() -> None:

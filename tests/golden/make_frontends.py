@@ -38,10 +38,11 @@ def main() -> None:
         "choi": np.maximum(choi, choi.max() - 80.0),
         "log_mel": db(plain),
         "mfcc": librosa.feature.mfcc(S=librosa.power_to_db(wide, ref=1.0), n_mfcc=20),
+        "cqt": np.abs(librosa.cqt(waveform, sr=sample_rate, hop_length=256)),
     }
     golden = {
         "origin": f"librosa {librosa.__version__} in float64 on bensound-cute_16k.wav, every 150th frame; "
-        "choi: the same samples taken as 12 kHz",
+        "choi: the same samples taken as 12 kHz; cqt: magnitudes, hop 256",
         "frames_step": FRAMES.step,
         "shapes": {name: list(value.shape) for name, value in outputs.items()},
         "values": {
