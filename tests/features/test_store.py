@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,10 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from earmark.audio.io import read
-from earmark.audio.spectra import SPECTRA
+from earmark.audio.spectra import SPECTRA, Spectrum
 from earmark.errors import InputError, UnknownNameError, UsageError
 from earmark.features import extract as extracting
-from earmark.features import writing
+from earmark.features import workers, writing
 from earmark.features.extract import Outcome, extract
 from earmark.features.layout import Entry, Index, StoreInfo
 from earmark.features.layout import parse as parse_line
@@ -63,7 +64,7 @@ def test_what_the_front_end_computes_comes_out(items: list[Item], tmp_path: Path
         assert entry.duration == len(waveform) / RATE
     assert store.info.parameters == spectrum.parameters
     assert (store.info.n_features, store.info.sample_rate, store.info.hop_length) == (8, RATE, 128)
-    assert not any(damaged for _, damaged in store.damaged())
+    assert list(store.check(audio=True)) == [(item.id, "right") for item in items]
 
 
 def test_waveforms_are_kept_to_the_bit(items: list[Item], tmp_path: Path) -> None:
@@ -379,12 +380,18 @@ def test_damage_in_the_middle_of_the_index_costs_one_track(whole: Path, items: l
     assert (done.n_computed, done.n_known) == (1, 4)
 
 
-def test_damage_in_the_data_is_found(whole: Path) -> None:
+def test_damage_in_the_data_is_found_and_mended(whole: Path, items: list[Item]) -> None:
     with (whole / "data-00001.bin").open("r+b") as file:
         file.seek(20)
         file.write(b"x")
     store = FeatureStore.open(whole)
-    assert [id for id, damaged in store.damaged() if damaged] == ["täg/ç 音.wav"]
+    assert dict(store.check()) == {item.id: "right" for item in items} | {"täg/ç 音.wav": "damaged"}
+    with StoreWriter(whole, store.info) as writer:
+        writer.drop("täg/ç 音.wav", "damaged", damaged=True)
+    assert len(FeatureStore.open(whole)) == 4
+    done = run(items, whole)
+    assert (done.n_computed, done.n_known) == (1, 4)
+    assert {verdict for _, verdict in FeatureStore.open(whole).check()} == {"right"}
 
 
 _KILLED = """
@@ -435,6 +442,7 @@ def test_interrupted_in_this_process_what_is_done_is_kept(items: list[Item], tmp
 
 _SECOND = """
 import sys
+import threading
 from earmark.features.extract import extract
 try:
     extract([], sys.argv[1], parameters=%r)
@@ -542,3 +550,52 @@ def test_an_index_of_a_hundred_thousand_tracks_is_read_in_seconds(tmp_path: Path
     begun = time.monotonic()
     assert len(Index(tmp_path / "store", StoreInfo.read(tmp_path / "store")).entries) == 20_000
     assert time.monotonic() - begun < 10
+
+
+# Processes ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_file_that_kills_the_decoder_stops_nothing(
+    items: list[Item], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lethal = "import earmark.features.workers as w, os, signal; c = w.compute\n"
+    lethal += "w.compute = lambda path, *a: os.kill(os.getpid(), 9) if path.endswith('b.flac') else c(path, *a)\n"
+    monkeypatch.setattr(workers, "_CODE", workers._CODE.replace("from earmark", lethal + "from earmark", 1))
+    done = run(items, tmp_path / "store", jobs=2)
+    assert [str(failure.error) for failure in done.failures] == [
+        f"{items[1].path}: the process that decoded it ended with status -9"
+    ]
+    assert done.n_computed + done.n_known == 4
+
+
+def test_a_front_end_of_the_caller_is_computed_in_its_process(items: list[Item], tmp_path: Path) -> None:
+    name = "louder"
+    if name not in SPECTRA:
+
+        @SPECTRA.register(name)
+        def louder(*, sample_rate: int = RATE) -> Spectrum:
+            return SPECTRA.build("log_mel", sample_rate=sample_rate, n_mels=4)
+
+    done = run(items, tmp_path / "store", frontend=name, parameters={}, jobs=2)
+    assert not done.failures
+    assert FeatureStore.open(tmp_path / "store").info.n_features == 4
+
+
+def test_workers_that_are_closed_end_at_once(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "long.wav", sound(1200, seed=0), RATE)
+    failed = []
+    with workers.Workers("log_mel", SMALL, "float16", 1) as team:
+
+        def compute() -> None:
+            try:
+                team.compute(str(tmp_path / "long.wav"), None)
+            except InputError as error:
+                failed.append(str(error))
+
+        thread = threading.Thread(target=compute)
+        thread.start()
+        while not team._busy:
+            time.sleep(0.01)
+    thread.join(10)
+    assert failed in ([f"{tmp_path / 'long.wav'}: interrupted"], [])

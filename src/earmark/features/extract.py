@@ -126,7 +126,11 @@ def extract(
 
 def describe(frontend: str, parameters: Mapping[str, Any], dtype: str | None) -> StoreInfo:
     """Resolve the parameters of a front end; the parameters here are those of `extract`."""
-    spectrum: Spectrum = SPECTRA.build(frontend, **parameters)
+    try:
+        spectrum: Spectrum = SPECTRA.build(frontend, **parameters)
+    except (TypeError, ArithmeticError) as error:
+        given = ", ".join(f"{name}={value!r}" for name, value in parameters.items())
+        raise UsageError(f"front end {frontend!r} cannot be made with {given}: {error}") from error
     return StoreInfo(
         frontend=frontend,
         parameters=spectrum.parameters,
@@ -145,7 +149,8 @@ def _check_unique(items: Iterable[Item]) -> None:
     seen: dict[str, str] = {}
     for item in items:
         if item.id in seen:
-            raise UsageError(f"two tracks have the id {item.id!r}: {seen[item.id]} and {item.path}")
+            hint = "name the folder that holds both, or make two stores"
+            raise UsageError(f"two tracks have the id {item.id!r}: {seen[item.id]} and {item.path}", hint=hint)
         seen[item.id] = item.path
 
 
@@ -167,6 +172,8 @@ def _compute(item: Item, writer: StoreWriter, workers: Workers) -> _Result:
     """Look at the content of a file, and compute its features if the store has none of it."""
     content = None
     try:
+        if not item.path:
+            raise InputError(f"{item.id}: there is no audio of it")
         before = _stamp(item.path)
         content = content_digest(item.path)
         if writer.find((content, item.segment)) is not None:

@@ -13,6 +13,7 @@ A line that is no entry is as if it were not there, and so is one whose block is
 """
 
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -148,20 +149,22 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A track whose file has changed and cannot be read any more: its former features are not served.
+    """A track whose former features are not served any more: its file has changed and cannot be read, or they have.
 
     Parameters
     ----------
     id : of the track
-    reason : why it cannot be read
+    reason : why
+    damaged : the features themselves are not right: no other track may share them either
     """
 
     id: str
     reason: str
+    damaged: bool = False
 
     def to_line(self) -> bytes:
         """Write it as a line of `INDEX`."""
-        return json.dumps({"id": self.id, "dropped": self.reason}).encode("ascii") + b"\n"
+        return json.dumps({"id": self.id, "dropped": self.reason, "damaged": self.damaged}).encode("ascii") + b"\n"
 
 
 def parse(line: bytes) -> Entry | Dropped | None:
@@ -171,8 +174,8 @@ def parse(line: bytes) -> Entry | Dropped | None:
     except (ValueError, RecursionError):
         return None
     match plain:
-        case {"id": str(id_), "dropped": str(reason)}:
-            return Dropped(id_, reason)
+        case {"id": str(id_), "dropped": str(reason), "damaged": bool(damaged)}:
+            return Dropped(id_, reason, damaged)
         case {
             "id": str(), "content": str(), "segment": [float() | int(), float() | int()] | None,
             "shard": int(shard), "offset": int(offset), "n_frames": int(n_frames), "crc32": int(),
@@ -195,11 +198,14 @@ class Index:
     ----------
     folder : of the store
     info : what the store holds
+    checked : how much at the end of the data is compared with its checksums, bytes: not every disk keeps what it says
+        that it has written
 
     Attributes
     ----------
     entries : id to entry, in the order in which the tracks came
-    by_key : every block there is; two tracks of the same content share one
+    by_key : every block that may be used; two tracks of the same content share one
+    ends : where the last block of every data file ends, bytes
     end : where the last line that counts ends, bytes
     n_bad : lines that do not count, those behind `end` included
 
@@ -209,19 +215,22 @@ class Index:
         If the index cannot be read.
     """
 
-    def __init__(self, folder: Path, info: StoreInfo) -> None:
+    def __init__(self, folder: Path, info: StoreInfo, *, checked: int = 0) -> None:
         self.entries: dict[str, Entry] = {}
         self.by_key: dict[Key, Entry] = {}
+        self.ends: dict[int, int] = {}
         self.end = self.n_bad = 0
-        self._info = info
-        sizes = shard_sizes(folder)
-        last = max(sizes, default=0)
+        self._info, self._folder, self._checked = info, folder, checked
+        self._sizes = shard_sizes(folder)
+        last = max(self._sizes, default=0)
         place = 0
         for line in _lines(folder / INDEX):
             place += len(line)
             record = parse(line)
-            if isinstance(record, Entry) and not self._is_whole(record, sizes):
-                if record.shard >= last:  # the data were cut off here: what follows is done again, in the same order
+            if isinstance(record, Entry) and not (self._is_whole(record) and self._is_right(record, last)):
+                if record.shard >= last and not self._is_whole(
+                    record
+                ):  # the data were cut off here: what follows is done again, in the same order
                     self.n_bad += 1
                     return
                 record = None
@@ -231,17 +240,31 @@ class Index:
             self.add(record)
             self.end = place
 
-    def _is_whole(self, entry: Entry, sizes: Mapping[int, int]) -> bool:
+    def _is_whole(self, entry: Entry) -> bool:
         aligned = entry.offset % np.dtype(self._info.dtype).itemsize == 0
-        return aligned and entry.offset + entry.n_frames * self._info.frame_bytes <= sizes.get(entry.shard, 0)
+        return aligned and self._end_of(entry) <= self._sizes.get(entry.shard, 0)
+
+    def _is_right(self, entry: Entry, last: int) -> bool:
+        """Compare a block with its checksum, if it is one of the last."""
+        if entry.shard < last or self._end_of(entry) <= self._sizes[last] - self._checked:
+            return True
+        with shard_path(self._folder, entry.shard).open("rb") as file:
+            file.seek(entry.offset)
+            return zlib.crc32(file.read(self._end_of(entry) - entry.offset)) == entry.crc32
+
+    def _end_of(self, entry: Entry) -> int:
+        return entry.offset + entry.n_frames * self._info.frame_bytes
 
     def add(self, record: Entry | Dropped) -> None:
         """Let a line count."""
         if isinstance(record, Entry):
             self.by_key[record.key] = record
             self.entries[record.id] = record
-        else:
-            self.entries.pop(record.id, None)
+            self.ends[record.shard] = max(self.ends.get(record.shard, 0), self._end_of(record))
+            return
+        former = self.entries.pop(record.id, None)
+        if former is not None and record.damaged:
+            self.by_key.pop(former.key, None)
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -110,7 +110,7 @@ def draw_sheet(store: FeatureStore, tag: str, entries: Sequence[Entry], style: S
     pen = draw_on.Draw(sheet)
     number = f"{len(entries)} tracks" if len(entries) > 1 else "1 track"
     number = f"{len(shown)} of {number}" if len(shown) < len(entries) else number
-    part = f"{number}, {seconds:.3g} s each"
+    part = f"{number}, {'up to ' if len(shown) > 1 else ''}{round(seconds, 1):g} s"
     title = shorten(tag, 40)
     pen.text((_MARGIN, 16), printable(title), fill=DARK.text, font=_font(title, 22))
     pen.text((width - _MARGIN, 24), part, fill=DARK.muted, font=_font(part, 13), anchor="ra")

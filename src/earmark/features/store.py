@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from earmark.errors import InputError, UnknownNameError, UsageError
 from earmark.features.layout import Entry, Index, Segment, StoreInfo, shard_path
 
 Features = NDArray[Any]  # (T, F), float16, float32 or int16
+Verdict = Literal["right", "damaged", "changed", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +212,29 @@ class FeatureStore:
         except InputError:
             return False
 
-    def damaged(self) -> Iterator[tuple[str, bool]]:
-        """Yield every track and whether its features differ from what was written, by their checksums."""
+    def check(self, *, audio: bool = False) -> Iterator[tuple[str, Verdict]]:
+        """Look whether the features are what was written, by their checksums.
+
+        Parameters
+        ----------
+        audio : also whether the audio files are those that were read
+
+        Yields
+        ------
+        for every track its id and a verdict: "right"; "damaged", the features; "changed" or "missing", the audio
+        """
         for entry in self.entries:
-            yield entry.id, zlib.crc32(self[entry.id].data) != entry.crc32
+            if zlib.crc32(self[entry.id].data) != entry.crc32:
+                yield entry.id, "damaged"
+            else:
+                yield entry.id, _compared(entry) if audio else "right"
+
+
+def _compared(entry: Entry) -> Verdict:
+    try:
+        return "right" if content_digest(entry.path) == entry.content else "changed"
+    except InputError:
+        return "missing"
 
 
 def _n_values(path: Path, dtype: str) -> int:

@@ -37,6 +37,7 @@ class Workers:
         self._setup = (frontend, dict(parameters), dtype)
         self._spectrum = SPECTRA.build(frontend, **parameters)
         self._closed = False
+        self._busy: set[_Worker] = set()
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         self._n = n
         for _ in range(n):
@@ -53,24 +54,35 @@ class Workers:
         if not self._n:
             return compute(path, segment, self._spectrum, self._setup[2])
         worker = self._idle.get()
+        again: _Worker | None = None
         try:
+            worker = worker or _Worker(self._setup)
+            self._busy.add(worker)
+            block = worker.compute(path, segment)
+            again = worker
+        except EarmarkError:
+            again = worker
+            raise
+        except (EOFError, OSError, pickle.UnpicklingError) as error:
             if worker is None:
-                worker = _Worker(self._setup)
-            return worker.compute(path, segment)
-        except (EOFError, OSError, pickle.UnpicklingError):
-            status = None if worker is None else worker.close()
-            worker = None
+                raise InputError(f"{path}: no process could be started: {error}") from error
+            status = worker.close()
             if self._closed:
                 raise InputError(f"{path}: interrupted") from None
             raise InputError(f"{path}: the process that decoded it ended with status {status}") from None
         finally:
-            self._idle.put(worker)
+            if worker is not None:
+                self._busy.discard(worker)
+            self._idle.put(again)
             if self._closed:
                 self.close()
+        return block
 
     def close(self) -> None:
-        """End the processes that wait; those at work end when their track is done."""
+        """End the processes, those at work, too: who closes this waits for no result any more."""
         self._closed = True
+        for busy in list(self._busy):
+            busy.kill()
         with contextlib.suppress(queue.Empty):
             while True:
                 worker = self._idle.get_nowait()
@@ -111,6 +123,10 @@ class _Worker:
             raise answer
         assert isinstance(answer, Block)
         return answer
+
+    def kill(self) -> None:
+        """End it at once; the thread that waits for it comes to know."""
+        self._process.kill()
 
     def close(self) -> int:
         """End it; return its status."""

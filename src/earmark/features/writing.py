@@ -30,6 +30,7 @@ from earmark.features.layout import (
 from earmark.files import disk_errors, lock_for_writing, replacing
 
 COMMIT_SECONDS, COMMIT_BYTES = 2.0, 1 << 28  # what a power failure may cost
+CHECKED_BYTES = 1 << 26  # at the end of the data, when it is gone on with
 
 
 class StoreWriter:
@@ -54,7 +55,6 @@ class StoreWriter:
 
     def __init__(self, path: str | os.PathLike[str], info: StoreInfo) -> None:
         self.path = Path(path)
-        self.n_cut = 0
         self._data: _File | None = None
         self._index_file: _File | None = None
         self._lines: list[bytes] = []
@@ -83,20 +83,15 @@ class StoreWriter:
 
     def _recover(self) -> None:
         """Take away what is no whole line and no whole block, and open the files at their ends."""
-        self._index = Index(self.path, self.info)
+        self._index = Index(self.path, self.info, checked=CHECKED_BYTES)
         self._index_file = _File(self.path / INDEX)
-        self.n_cut = self._index_file.size - self._index.end
         self._index_file.cut(self._index.end)
-        ends: dict[int, int] = {}
-        for entry in self._index.by_key.values():
-            end = entry.offset + entry.n_frames * self.info.frame_bytes
-            ends[entry.shard] = max(ends.get(entry.shard, 0), end)
+        ends = self._index.ends
         self._shard = max(ends, default=0)
         for shard in shard_sizes(self.path):
             if shard > self._shard:
                 shard_path(self.path, shard).unlink()
         self._data = _File(shard_path(self.path, self._shard))
-        self.n_cut += self._data.size - ends.get(self._shard, 0)
         self._data.cut(ends.get(self._shard, 0))
 
     def __len__(self) -> int:
@@ -156,9 +151,9 @@ class StoreWriter:
             self._note(entry)
         return entry
 
-    def drop(self, id: str, reason: str) -> None:
-        """Take a track out of the store."""
-        self._note(Dropped(id, reason))
+    def drop(self, id: str, reason: str, *, damaged: bool = False) -> None:
+        """Take a track out of the store; `damaged` features are not used for other tracks either."""
+        self._note(Dropped(id, reason, damaged))
 
     def _note(self, record: Entry | Dropped) -> None:
         self._index.add(record)
