@@ -31,6 +31,7 @@ DATASETS: Mapping[str, str] = {
         "mtg_jamendo",
         "fma",
         "folder",
+        "table",
         "gtzan",
         "gtzan_music_speech",
         "cal500",
@@ -38,6 +39,7 @@ DATASETS: Mapping[str, str] = {
         "esc10",
         "esc50",
         "philharmonia",
+        "msd",
     )
 }
 """Name of every dataset to the module that knows it."""
