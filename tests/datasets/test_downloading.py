@@ -310,7 +310,9 @@ def test_files_come_to_their_places(toy: Catalogue, tmp_path: Path) -> None:
     assert [file.verified for file in done.files] == [None, True]
     assert "no published checksum" in done.files[0].note
     assert done.unpacked == {"audio.zip": 2}
-    assert list(dict.fromkeys(told)) == ["fetching labels.csv", "fetching audio.zip", "unpacking audio.zip"]
+    assert list(dict.fromkeys(told)) == [
+        "fetching meta/deep/labels.csv", "fetching audio.zip", "unpacking audio.zip",
+    ]  # fmt: skip
     record = json.loads((root / RECORD).read_text())
     assert record["files"]["labels.csv"]["sha256"] == hashlib.sha256(b"id\ttag\n").hexdigest()
     assert not list(root.rglob("*.part*"))
@@ -365,6 +367,32 @@ def test_kinds(toy: Catalogue, server: Server, tmp_path: Path) -> None:
     assert [path for path, _ in server.requests] == ["/a.csv", "/b.mp3"]
     with pytest.raises(UsageError, match="kind='label'"):
         download("toy", tmp_path, kind="label")  # type: ignore[arg-type]
+
+
+def test_files_are_chosen_by_name_or_pattern(toy: Catalogue, server: Server, tmp_path: Path) -> None:
+    pieces = [toy.remote(f"x.zip.{i}", b"", unpack=True, joins="x.zip", kind="audio") for i in (1, 2)]
+    toy(toy.remote("a_small.csv", b"a"), toy.remote("a_large.csv", b"b"), toy.remote("b.csv", b"b", into="b"), *pieces)
+    download("toy", tmp_path, only=("*_small*", "b/b.csv"))
+    assert [path for path, _ in server.requests] == ["/a_small.csv", "/b.csv"]
+    server.requests.clear()
+    with pytest.raises(InputError, match=r"x\.zip: the archive is damaged"):
+        download("toy", tmp_path, only=["x.zip.2"])
+    assert [path for path, _ in server.requests] == ["/x.zip.1", "/x.zip.2"]
+    with pytest.raises(UsageError, match="has no file 'c'") as error:
+        download("toy", tmp_path, only=["c"])
+    assert error.value.hint == "there are a_small.csv, a_large.csv, b/b.csv, x.zip.1, x.zip.2"
+
+
+def test_files_of_one_name_in_two_folders(toy: Catalogue, server: Server, tmp_path: Path) -> None:
+    server.files |= {"/0/train.tsv": File(b"zero"), "/1/train.tsv": File(b"one")}
+    toy(*(Remote("train.tsv", f"{server.url}/{i}/train.tsv", into=f"split-{i}") for i in (0, 1)))
+    for _ in range(2):
+        done = download("toy", tmp_path)
+        assert [file.name for file in done.files] == ["split-0/train.tsv", "split-1/train.tsv"]
+    assert [file.outcome for file in done.files] == ["kept", "kept"]
+    assert [file.note for file in done.files] == ["as it came"] * 2
+    assert (tmp_path / "split-0" / "train.tsv").read_bytes() == b"zero"
+    assert (tmp_path / "split-1" / "train.tsv").read_bytes() == b"one"
 
 
 def test_wrong_content_does_not_take_the_name(toy: Catalogue, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_a_whole_copy_is_good(root: Path) -> None:
         [known] = found.problems
         assert (known.track, known.kind, known.known) == ("35644", "empty", "the published mp3 holds no audio")
         assert found.unexpected == ()
-    outcomes = {file.file_name: file.outcome for file in found.files}
+    outcomes = {file.name: file.outcome for file in found.files}
     assert outcomes["annotations_final.csv"] == "unchecked"
     assert outcomes["mp3.zip.001"] == "absent"
     assert json.loads(json.dumps(found.to_dict()))["is_good"] is True

@@ -3,7 +3,8 @@
 `.earmark-downloads.json` in the dataset's folder records what came: size, sha256, address, and which archives were
 unpacked, so that nothing is fetched twice and files without a published checksum can be compared later.
 
-EARMARK_MIRROR (a folder or URL) is asked first, for NAME/FILE and then for FILE; with EARMARK_OFFLINE nothing else is.
+EARMARK_MIRROR (a folder or URL) is asked first, for DATASET/FILE and then for FILE; with EARMARK_OFFLINE only a mirror
+that is a folder is.
 """
 
 import json
@@ -12,6 +13,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import quote
@@ -40,7 +42,7 @@ class Downloaded:
 
     Parameters
     ----------
-    file_name : of the remote
+    name : of the remote; see `remote_name`
     path : where it lies, or lay before it was unpacked and removed
     outcome : "fetched", "kept" (it was there) or "unpacked before"
     n_bytes : of the file
@@ -50,7 +52,7 @@ class Downloaded:
     note : what else there is to say
     """
 
-    file_name: str
+    name: str
     path: Path
     outcome: Literal["fetched", "kept", "unpacked before"]
     n_bytes: int = 0
@@ -85,6 +87,7 @@ def download(
     *,
     kind: Kind = "all",
     accept: bool = False,
+    only: Sequence[str] = (),
     keep_archives: bool = False,
     again: bool = False,
     progress: Progress | None = None,
@@ -97,6 +100,7 @@ def download(
     root : its folder; created
     kind : "labels", "audio" or "all"
     accept : agree to what the dataset asks one to agree to (`info.consent`)
+    only : names of files, or patterns such as "fma_small*"; all unless given
     keep_archives : keep archives after they are unpacked
     again : fetch also what is there or was unpacked before
     progress : see `Progress`
@@ -104,7 +108,7 @@ def download(
     Raises
     ------
     UsageError
-        If the dataset asks for consent, and `accept` is not given.
+        If the dataset asks for consent, and `accept` is not given; or a pattern matches no file.
     InputError
         If there is no legal download, no space, or an archive is damaged.
     AssetError
@@ -113,7 +117,7 @@ def download(
     if kind not in get_args(Kind):
         raise UsageError(f"kind={kind!r}", hint=f"one of {', '.join(get_args(Kind))}")
     info = dataset_info(name)
-    remotes = choose(info, kind)
+    remotes = choose(info, kind, only)
     if info.consent and not accept:
         raise UsageError(f"{info.title}: {info.consent}", hint="if you agree: --accept (in Python: accept=True)")
     folder = Path(root)
@@ -129,7 +133,7 @@ def download(
                 files.append(work.get(remote))
             except AssetError as error:
                 failures.append(error.message)
-        unpacked = work.unpack(remotes, {file.file_name for file in files}, keep=keep_archives)
+        unpacked = work.unpack(remotes, {file.name for file in files}, keep=keep_archives)
     if failures:
         raise AssetError(
             f"{len(failures)} of {len(remotes)} files of {info.name} could not be fetched:"
@@ -140,19 +144,44 @@ def download(
     return Download(info.name, folder, tuple(files), unpacked, tuple(notes))
 
 
-def choose(info: DatasetInfo, kind: Kind) -> list[Remote]:
-    """Return the remotes of a kind, or raise `InputError` that says why there are none."""
+def choose(info: DatasetInfo, kind: Kind, only: Sequence[str] = ()) -> list[Remote]:
+    """Return the remotes of a kind, all or those that patterns name.
+
+    Raises
+    ------
+    InputError
+        If there are none: it says why.
+    UsageError
+        If a pattern matches none of them.
+    """
     remotes = [remote for remote in info.remotes if kind in ("all", remote.kind)]
-    if remotes:
-        return remotes
-    what = info.name if kind == "all" else f"{kind} of {info.name}"
-    why = info.no_download or ("its labels come with the audio" if kind == "labels" else "nobody publishes them apart")
-    raise InputError(f"{what}: there is no download: {why}", hint=info.how_to_get)
+    if not remotes:
+        what = info.name if kind == "all" else f"{kind} of {info.name}"
+        none = "its labels come with the audio" if kind == "labels" else "nobody publishes them apart"
+        raise InputError(f"{what}: there is no download: {info.no_download or none}", hint=info.how_to_get)
+    for pattern in only:
+        if not any(_matches(remote, pattern) for remote in remotes):
+            names = [remote_name(remote) for remote in remotes]
+            shown = ", ".join(names[:12]) + (f", and {len(names) - 12} more" if len(names) > 12 else "")
+            raise UsageError(f"{info.name} has no file {pattern!r} to download", hint=f"there are {shown}")
+    chosen = [remote for remote in remotes if not only or any(_matches(remote, pattern) for pattern in only)]
+    whole = {remote.joins for remote in chosen if remote.joins}  # one piece of an archive is of no use
+    return [remote for remote in remotes if remote in chosen or remote.joins in whole]
+
+
+def remote_name(remote: Remote) -> str:
+    """Return what tells the file of a remote from all others: its path in the dataset's folder."""
+    return remote.file_name if remote.unpack or remote.into == "." else f"{remote.into}/{remote.file_name}"
+
+
+def _matches(remote: Remote, pattern: str) -> bool:
+    names = (remote_name(remote), remote.file_name, remote.joins or remote.file_name)
+    return any(fnmatchcase(name, pattern) for name in names)
 
 
 def placed(root: Path, remote: Remote) -> Path:
     """Return where the file of a remote is kept: archives in the dataset's folder, others where they belong."""
-    return root / remote.file_name if remote.unpack else root / remote.into / remote.file_name
+    return root / remote_name(remote)
 
 
 def read_record(root: Path) -> dict[str, dict[str, Any]]:
@@ -194,12 +223,14 @@ class _Work:
         """Fetch a file unless it is there."""
         path = placed(self.root, remote)
         if self._is_unpacked(remote):
-            return Downloaded(remote.file_name, path, "unpacked before", sha256=self._known(remote).get("sha256", ""))
+            return Downloaded(
+                remote_name(remote), path, "unpacked before", sha256=self._known(remote).get("sha256", "")
+            )
         kept = None if self.again else self._kept(remote, path)
         return kept or self._fetch(remote, path)
 
     def _known(self, remote: Remote) -> dict[str, Any]:
-        return self.record.get(remote.file_name, {})
+        return self.record.get(remote_name(remote), {})
 
     def _is_unpacked(self, remote: Remote) -> bool:
         return remote.unpack and "unpacked" in self._known(remote) and not self.again
@@ -210,18 +241,18 @@ class _Work:
             return None
         n_bytes = path.stat().st_size
         algorithm, wanted = _checksum(remote)
-        found = checksums(path, {algorithm, "sha256"}, progress=self._told(f"checking {remote.file_name}"))
+        found = checksums(path, {algorithm, "sha256"}, progress=self._told(f"checking {remote_name(remote)}"))
         if wanted:
             if found[algorithm] != wanted:
                 return None
-            return Downloaded(remote.file_name, path, "kept", n_bytes, sha256=found["sha256"], verified=True)
+            return Downloaded(remote_name(remote), path, "kept", n_bytes, sha256=found["sha256"], verified=True)
         if remote.n_bytes not in (None, n_bytes):
             return None
         recorded = self._known(remote).get("sha256")
         if recorded is not None and recorded != found["sha256"]:
             return None
         note = "as it came" if recorded else "there is no published checksum to compare it with"
-        return Downloaded(remote.file_name, path, "kept", n_bytes, sha256=found["sha256"], note=note)
+        return Downloaded(remote_name(remote), path, "kept", n_bytes, sha256=found["sha256"], note=note)
 
     def _fetch(self, remote: Remote, path: Path) -> Downloaded:
         """Fetch a file from the mirror or its home; it takes its name only if its content is right."""
@@ -236,12 +267,12 @@ class _Work:
                 return self._fetch_from(url, remote, path)
             except TransferError as error:
                 tried.append(f"{redacted(url)}: {redacted(error.reason)}")
-        raise AssetError(f"{remote.file_name}: {'; '.join(tried)}")
+        raise AssetError(f"{remote_name(remote)}: {'; '.join(tried)}")
 
     def _fetch_from(self, url: str, remote: Remote, path: Path) -> Downloaded:
         algorithm, wanted = _checksum(remote)
         part = part_path(path)
-        told = self._told(f"fetching {remote.file_name}")
+        told = self._told(f"fetching {remote_name(remote)}")
         transfer = Transfer(timeout=TIMEOUT, stall_timeout=STALL_TIMEOUT, progress=told)
         received = receive(url, part, transfer, algorithms={algorithm, "sha256"})
         wrong = _wrong(remote, received.n_bytes, received.digests)
@@ -255,19 +286,19 @@ class _Work:
         with disk_errors(path):
             part.replace(path)
         sha256 = received.digests["sha256"]
-        self.record[remote.file_name] = {"sha256": sha256, "n_bytes": received.n_bytes, "url": redacted(url)}
+        self.record[remote_name(remote)] = {"sha256": sha256, "n_bytes": received.n_bytes, "url": redacted(url)}
         self._save()
         note = "" if wanted else "there is no published checksum; its sha256 is recorded"
         verified = True if wanted else None
         return Downloaded(
-            remote.file_name, path, "fetched", received.n_bytes, received.n_resumed, sha256, verified, note
+            remote_name(remote), path, "fetched", received.n_bytes, received.n_resumed, sha256, verified, note
         )
 
     def unpack(self, remotes: Sequence[Remote], there: set[str], *, keep: bool) -> dict[str, int]:
         """Unpack the archives that are whole, and remove them unless they are kept."""
         unpacked = {}
         for name, pieces in archives(remotes).items():
-            if any(piece.file_name not in there for piece in pieces) or all(map(self._is_unpacked, pieces)):
+            if any(remote_name(piece) not in there for piece in pieces) or all(map(self._is_unpacked, pieces)):
                 continue
             paths = [placed(self.root, piece) for piece in pieces]
             if not all(path.is_file() for path in paths):
@@ -276,7 +307,7 @@ class _Work:
             n_files, _ = unpack(paths, self.root / pieces[0].into, name=name, progress=told)
             unpacked[name] = n_files
             for piece in pieces:
-                self.record.setdefault(piece.file_name, {})["unpacked"] = n_files
+                self.record.setdefault(remote_name(piece), {})["unpacked"] = n_files
             self._save()
             if not keep:
                 for piece, path in zip(pieces, paths, strict=True):
@@ -312,8 +343,9 @@ def sources(name: str, remote: Remote) -> list[str]:
     if not mirror:
         return [remote.url]
     base = (mirror if "://" in mirror else Path(mirror).expanduser().absolute().as_uri()).rstrip("/")
-    file = quote(remote.file_name)
-    return [f"{base}/{quote(name)}/{file}", f"{base}/{file}", remote.url]
+    names = dict.fromkeys((remote_name(remote), remote.file_name))
+    folders = [f"{base}/{quote(name)}/{quote(file)}" for file in names]
+    return [*folders, *(f"{base}/{quote(file)}" for file in names), remote.url]
 
 
 def _checksum(remote: Remote) -> tuple[str, str]:

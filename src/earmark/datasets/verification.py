@@ -10,8 +10,9 @@ from earmark.assets.resuming import checksums
 from earmark.audio.io import AUDIO_SUFFIXES
 from earmark.datasets import dataset_info, open_dataset
 from earmark.datasets.base import Dataset, Fault, Remote, Track
-from earmark.datasets.downloading import placed, read_record
+from earmark.datasets.downloading import placed, read_record, remote_name
 from earmark.datasets.listening import listen
+from earmark.datasets.reading import how_to_get
 from earmark.errors import InputError, UsageError
 
 Progress = Callable[[str, int, int | None], None]
@@ -47,13 +48,13 @@ class FileCheck:
 
     Parameters
     ----------
-    file_name : as published
+    name : of the file, as `remote_name` has it
     outcome : "right" (equals the published checksum), "as it came" (equals what was recorded at its download),
         "unchecked" (nothing to compare it with), "wrong" or "absent"
     detail : what is known
     """
 
-    file_name: str
+    name: str
     outcome: Literal["right", "as it came", "unchecked", "wrong", "absent"]
     detail: str = ""
 
@@ -143,8 +144,8 @@ def verify(
     if kind not in get_args(Kind):
         raise UsageError(f"kind={kind!r}", hint=f"one of {', '.join(get_args(Kind))}")
     info, folder, chosen = dataset_info(name), Path(root), dict(options or {})
-    if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder", hint=f"earmark datasets download {name} {folder}")
+    if not folder.exists():
+        raise InputError(f"{folder}: there is no such folder", hint=how_to_get(info, folder))
     files = tuple(_check_files(info.remotes, folder, kind, progress))
     try:
         dataset = open_dataset(name, folder, **chosen)
@@ -174,10 +175,10 @@ def _check_files(remotes: Iterable[Remote], root: Path, kind: Kind, progress: Pr
     for remote in remotes:
         if kind == "labels" and remote.kind != "labels":
             continue
-        path, entry = placed(root, remote), record.get(remote.file_name, {})
+        path, entry = placed(root, remote), record.get(remote_name(remote), {})
         if not path.is_file():
             detail = f"{entry['unpacked']} files were unpacked from it" if "unpacked" in entry else ""
-            yield FileCheck(remote.file_name, "absent", detail)
+            yield FileCheck(remote_name(remote), "absent", detail)
             continue
         yield _check_file(remote, path, entry, progress)
 
@@ -187,20 +188,20 @@ def _check_file(remote: Remote, path: Path, entry: Mapping[str, Any], progress: 
     recorded = entry.get("sha256")
     n_bytes = path.stat().st_size
     if remote.n_bytes not in (None, n_bytes):
-        return FileCheck(remote.file_name, "wrong", f"{n_bytes:,} bytes, {remote.n_bytes:,} expected")
+        return FileCheck(remote_name(remote), "wrong", f"{n_bytes:,} bytes, {remote.n_bytes:,} expected")
     if not published and recorded is None:
-        return FileCheck(remote.file_name, "unchecked", "there is no published checksum")
+        return FileCheck(remote_name(remote), "unchecked", "there is no published checksum")
     wanted = published or recorded
     algorithm = algorithm or "sha256"
 
     def tell(done: int, total: int | None) -> None:
         if progress is not None:
-            progress(f"checking {remote.file_name}", done, total)
+            progress(f"checking {remote_name(remote)}", done, total)
 
     found = checksums(path, (algorithm,), progress=tell)[algorithm]
     if found != wanted:
-        return FileCheck(remote.file_name, "wrong", f"{algorithm} {found}, {wanted} expected")
-    return FileCheck(remote.file_name, "right" if published else "as it came", f"{algorithm} {found}")
+        return FileCheck(remote_name(remote), "wrong", f"{algorithm} {found}, {wanted} expected")
+    return FileCheck(remote_name(remote), "right" if published else "as it came", f"{algorithm} {found}")
 
 
 def _missing(dataset: Dataset, tracks: Iterable[Track]) -> Iterable[Problem]:
@@ -248,7 +249,7 @@ def _damaged(
 
 def _known(dataset: Dataset) -> dict[str, str]:
     """Return id of a track to how its audio is known to be bad."""
-    kinds = ("unreadable", "empty", "short", "truncated", "clipped", "distorted", "missing", "damaged")
+    kinds = ("unreadable", "unreadable in a copy", "empty", "short", "missing", "suspect", "wrong_duration")
     return {fault.track: fault.detail or fault.kind for fault in dataset.faults if fault.kind in kinds}
 
 
