@@ -207,7 +207,7 @@ class Interactions:
             If it is missing, damaged or something else.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 users, items = _unpacked(file["users"]), _unpacked(file["items"])
                 starts, columns, counts = file["starts"], file["columns"], file["counts"]
             if (starts.dtype, columns.dtype, counts.dtype) != (np.int64, np.int32, np.int32):
@@ -355,15 +355,15 @@ def _blocks(file: BinaryIO, line: int) -> Iterator[tuple[bytes, int]]:
         if data:
             end = block.rfind(b"\n") + 1
             block, rest = block[:end], block[end:]
-        elif block and not block.endswith(b"\n"):
+        elif not block.endswith(b"\n"):
             block += b"\n"
         if b"\r" in block:
             block = block.replace(b"\r\n", b"\n")
-        if not data:
-            block = block.rstrip(b"\n") + b"\n" if block.strip(b"\n") else b""
-        if block:
-            yield block, line
-            line += block.count(b"\n")
+        lines = block.rstrip(b"\n")
+        rest = block[len(lines) + 1 :] + rest  # empty lines: nothing at the end of the file, else malformed
+        if lines:
+            yield lines + b"\n", line
+            line += lines.count(b"\n") + 1
         if not data:
             return
 
@@ -373,7 +373,7 @@ def _complain(block: bytes, line: int) -> None:
     for number, text in enumerate(block.split(b"\n")[:-1], start=line):
         cells = text.split(b"\t")
         shown = repr(text[:80].decode("utf-8", "replace"))
-        if len(cells) != 3 or not cells[0] or not cells[1]:
+        if len(cells) != 3 or not cells[0] or not cells[1] or min(text) < _TAB:
             raise InputError(f"line {number}: {shown}, expected a user, an item and a count, separated by tabs")
         if not cells[2].isdigit() or not 1 <= int(cells[2]) <= LARGEST:
             raise InputError(f"line {number}: {shown}, the count is not a whole number from 1 to {LARGEST}")

@@ -9,6 +9,7 @@ import io
 import pickle
 import pickletools
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -58,10 +59,12 @@ def read_pickle(file: BinaryIO) -> Any:
     """
     data = file.read()
     try:
-        if _may_ask_for_memory(data):
-            _check_memo(data)
-        reader = _Unpickler(io.BytesIO(data), encoding="latin-1")
-        content = reader.load()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of escapes in damaged texts
+            if _may_ask_for_memory(data):
+                _check_memo(data)
+            reader = _Unpickler(io.BytesIO(data), encoding="latin-1")
+            content = reader.load()
         return _plain(content) if reader.made_arrays else content
     except InputError:
         raise
@@ -173,11 +176,6 @@ class _Unpickler(pickle.Unpickler):
             self.made_arrays = True
             return _Array((1, shape, kind, order == "F", raw))
 
-        def encode(text: str, encoding: str) -> bytes:
-            if encoding not in ("latin1", "latin-1"):
-                raise pickle.UnpicklingError(f"bytes as {encoding!r}")
-            return text.encode("latin-1")
-
         def ordered(*pairs: Any) -> dict[Any, Any]:
             return dict(*pairs)
 
@@ -187,12 +185,23 @@ class _Unpickler(pickle.Unpickler):
             ("numpy.core.multiarray", "_reconstruct"): reconstruct,
             ("numpy.core.multiarray", "scalar"): scalar,
             ("numpy.core.numeric", "_frombuffer"): from_buffer,
-            ("_codecs", "encode"): encode,
+            ("_codecs", "encode"): _bytes,
             ("collections", "OrderedDict"): ordered,
         }
         for module in ("builtins", "__builtin__"):
-            callables |= {(module, kind.__name__): kind for kind in (set, frozenset, bytearray)}
+            callables |= {(module, "set"): set, (module, "frozenset"): frozenset}
+            callables |= {(module, "bytes"): lambda *parts: _bytes(*parts)}
+            callables |= {(module, "bytearray"): lambda *parts: bytearray(_bytes(*parts))}
         return callables
+
+
+def _bytes(content: object = b"", encoding: object = "latin-1") -> bytes:
+    """Make bytes of bytes or text; not of a length, which could ask for all memory."""
+    if isinstance(content, str) and encoding in ("latin1", "latin-1"):
+        return content.encode("latin-1")
+    if not isinstance(content, bytes):
+        raise pickle.UnpicklingError("bytes of something else")
+    return content
 
 
 def _lay_out(shape: Any, dtype: Any, raw: Any, order: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A small Million Song Dataset in the published layout: lists, SQLite and JSON tags, splits, the summary, song files."""
+"""A small Million Song Dataset in the published layout: lists, SQLite and JSON tags, splits, the summary, songs."""
 
 import json
 import pickle
@@ -122,15 +122,10 @@ def write_songs(path: Path, songs: Sequence[Mapping[str, Any]], lengths: Sequenc
                 for column, arrays in ARRAYS[group].items():
                     table[column] = np.concatenate([[0], np.cumsum(lengths)])[:-1]
                     for name, kind, shape in arrays:
-                        values = generator.random((sum(lengths), *shape)) * 9
-                        numbers = (
-                            values.astype(kind)
-                            if kind[0] != "S"
-                            else [f"tag ö{k}".encode() for k in range(len(values))]
-                        )
-                        place.create_dataset(
-                            name, data=np.array(numbers, kind), maxshape=(None, *shape), compression="gzip"
-                        )
+                        numbers = generator.random((sum(lengths), *shape)) * 9
+                        content = [f"tag ö{k}".encode() for k in range(len(numbers))] if kind[0] == "S" else numbers
+                        options = {"maxshape": (None, *shape), "compression": "gzip"}
+                        place.create_dataset(name, data=np.array(content).astype(kind), **options)
             place.create_dataset("songs", data=table, maxshape=(None,), chunks=(2,), compression="gzip")
 
 
