@@ -31,6 +31,7 @@ DATASETS: Mapping[str, str] = {
         "mtg_jamendo",
         "fma",
         "folder",
+        "jams",
         "table",
         "gtzan",
         "gtzan_music_speech",

@@ -4,11 +4,12 @@ import os
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from earmark.audio.io import AUDIO_SUFFIXES
-from earmark.datasets.base import Split, Track, by_frequency, count_tags, covering
-from earmark.datasets.reading import group_keys
+from earmark.datasets.base import DatasetInfo, Split, Track, by_frequency, count_tags, covering
+from earmark.datasets.reading import group_keys, how_to_get
 from earmark.datasets.splitting import By, split_by_group
 from earmark.errors import EarmarkWarning, InputError, UsageError
 from earmark.vocabulary import Vocabulary, from_tags
@@ -150,6 +151,19 @@ def walk_files(root: Path) -> Iterator[Path]:
         seen.add((entry.st_dev, entry.st_ino))
         folders[:] = sorted(name for name in folders if not _is_hidden(name))
         yield from (here.relative_to(root) / name for name in sorted(files) if not _is_hidden(name))
+
+
+@contextmanager
+def naming(info: DatasetInfo, path: Path) -> Iterator[None]:
+    """Put the name of a file in front of what is wrong with it, and the reason of the disk into words."""
+    try:
+        yield
+    except InputError as error:
+        hint = error.hint or how_to_get(info, path)
+        named = error.message.startswith(os.fspath(path))
+        raise InputError(error.message if named else f"{path}: {error.message}", hint=hint) from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def is_single_label(tracks: Sequence[Track]) -> bool:

@@ -23,9 +23,7 @@ published  the column of parts, where there is one
 artist     earmark's, if artists are known; "track" if not, but pieces of recordings; else "random"
 """
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -33,7 +31,7 @@ from typing import Any, BinaryIO, TextIO
 
 from earmark.datasets.base import GROUPS, Dataset, DatasetInfo, Track
 from earmark.datasets.cells import interval, seconds, split_cell, text
-from earmark.datasets.own import find_file, groups_of, part_called, split_makers, tag_tuple, vocabulary_of
+from earmark.datasets.own import find_file, groups_of, naming, part_called, split_makers, tag_tuple, vocabulary_of
 from earmark.datasets.reading import csv_rows, group_keys, how_to_get, number, open_text, read_table
 from earmark.errors import InputError, MissingExtraError
 
@@ -142,7 +140,7 @@ def load(
     options = {key: value for key, value in locals().items() if key not in ("root", "table")}
     columns = Columns(path, tags, id, split, artist, album, title, duration, start, end)
     folder = table.parent if audio_root is None else table.parent / audio_root
-    with _naming(table):
+    with naming(INFO, table):
         if table.suffix.lower() == ".parquet":
             with table.open("rb") as binary:
                 rows = read_parquet(binary)
@@ -174,7 +172,7 @@ def find_table(root: Path) -> Path:
     hint = how_to_get(INFO, root)
     if not root.is_dir():
         raise InputError(f"{root}: there is no such folder or table", hint=hint)
-    with _naming(root):
+    with naming(INFO, root):
         entries = sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
     tables = [entry for entry in entries if entry.name.lower().endswith(SUFFIXES) and entry.is_file()]
     best = [table for table in tables if table.name.lower().startswith("tracks.")] or tables
@@ -318,16 +316,3 @@ def _delimiter(first: str, columns: Columns) -> str:
         return -len(columns.missing(header)), len(header)
 
     return max(DELIMITERS, key=quality)
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Put the name of the table in front of what is wrong with it, and the reason of the disk into words."""
-    try:
-        yield
-    except InputError as error:
-        if error.message.startswith(os.fspath(path)):
-            raise
-        raise InputError(f"{path}: {error.message}", hint=error.hint or how_to_get(INFO, path)) from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
