@@ -22,6 +22,7 @@ LAYERS = """
   progress
   parallel
   audio.filters
+  audio.scratch
   audio.constant_q
   audio.mel_power
   audio.spectra

@@ -219,7 +219,7 @@ def test_blocks_and_groups_change_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     expected = PowerMel(sample_rate=16000)(tones(70000))
     for samples, products in product((1 << 12, 1 << 15), (1 << 10, 1 << 14)):
         monkeypatch.setattr(mel_power, "_BLOCK_SAMPLES", samples)
-        monkeypatch.setattr(mel_power, "_PRODUCT_SIZE", products)
+        monkeypatch.setattr(mel_power, "PRODUCT_SIZE", products)
         np.testing.assert_allclose(PowerMel(sample_rate=16000)(tones(70000)), expected, rtol=1e-5)
 
 
@@ -269,6 +269,15 @@ def test_any_real_numbers_are_taken_and_left_alone(name: str) -> None:
 @pytest.mark.parametrize(("name", "options"), [*((name, {}) for name in SPECTRA), *OTHERS])
 def test_silence_gives_finite_values(name: str, options: dict[str, object]) -> None:
     assert np.isfinite(SPECTRA.build(name, **options)(np.zeros(8000, dtype=np.float32))).all()
+
+
+def test_musicnn_rounds_as_float16_does() -> None:
+    rng = np.random.default_rng(0)
+    power = (10.0 ** rng.uniform(-9, 4.8, (96, 1000))).astype(np.float32)
+    power[0, :4] = 0.0, 2**-14, 2**-24, 65504.0
+    expected = power.astype(np.float16).astype(np.float32)
+    between = getattr(SPECTRA.build("musicnn"), "between")  # noqa: B009
+    np.testing.assert_array_equal(between(power), expected)
 
 
 def test_unit_scaling_spans_zero_to_one() -> None:

@@ -26,6 +26,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.audio.scratch import PRODUCT_SIZE, scratch
 from earmark.errors import UsageError
 
 C1 = 32.70319566257483
@@ -37,8 +38,7 @@ _PASSED = 0.2
 _RUN = 32  # samples of the lower rate that one row of a product gives
 # An octave keeps all below this many times its highest frequency: what lies above leaks by less than -80 dB.
 _KEPT = 2.1
-_BLOCK_SAMPLES = 1 << 18  # of the waveform, taken at a time
-_PRODUCT_SIZE = 1 << 18  # multiply-adds up to which OpenBLAS keeps a product on the calling thread
+_BLOCK_SAMPLES, _BLOCK_FRAMES = 1 << 18, 1 << 14  # taken at a time, at most
 
 
 class Octave(NamedTuple):
@@ -178,12 +178,15 @@ def constant_q_power(samples: NDArray[np.float32], plan: ConstantQ) -> NDArray[n
     """
     n_frames, hop, margin = plan.n_frames(len(samples)), plan.hop_length, plan.margins[0]
     power = np.empty((plan.n_bins, n_frames), dtype=np.float32)
-    step = max(1, _BLOCK_SAMPLES // hop)
+    step = max(1, min(_BLOCK_FRAMES, _BLOCK_SAMPLES // hop))
     for first in range(0, n_frames, step):
         n = min(step, n_frames - first)
         begin, end = first * hop - margin, (first + n - 1) * hop + margin + 1
-        piece = samples[max(begin, 0) : end]
-        piece = np.pad(piece, (max(-begin, 0), end - max(begin, 0) - len(piece)))
+        inside = samples[max(begin, 0) : end]
+        piece = scratch("level 0", end - begin)
+        piece[: max(-begin, 0)] = 0.0
+        piece[max(-begin, 0) :][: len(inside)] = inside
+        piece[max(-begin, 0) + len(inside) :] = 0.0
         _fill(power[:, first : first + n], piece, plan)
     return power
 
@@ -195,12 +198,12 @@ def _fill(power: NDArray[np.float32], samples: NDArray[np.float32], plan: Consta
         while level < octave.level:
             skipped = plan.margins[level] - 2 * plan.margins[level + 1] - _FILTER_REACH
             n = 2 * plan.margins[level + 1] + (n_frames - 1) * (plan.hop_length >> (level + 1)) + 1
-            samples = _halved(samples[skipped:], n)
             level += 1
+            samples = _halved(samples[skipped:], n, name=f"level {level}")
         frames = _strided(samples[plan.margins[level] - octave.reach :], 2 * octave.reach + 1, plan.hop_length >> level)
         n_bins = len(octave.kernels) // 2
-        step = max(1, _PRODUCT_SIZE // octave.kernels.size)
-        parts = np.empty((2 * n_bins, n_frames), dtype=np.float32)
+        step = max(1, PRODUCT_SIZE // octave.kernels.size)
+        parts = scratch("parts", 2 * n_bins, n_frames)
         for i in range(0, n_frames, step):
             part = np.ascontiguousarray(frames[i : min(i + step, n_frames)])
             np.matmul(octave.kernels, part.T, out=parts[:, i : i + len(part)])
@@ -218,16 +221,17 @@ def _toeplitz() -> NDArray[np.float32]:
     return matrix.astype(np.float32)
 
 
-def _halved(samples: NDArray[np.float32], n: int) -> NDArray[np.float32]:
-    """Halve the rate; the first sample of the result is centred on sample `_FILTER_REACH`, and there are `n`."""
+def _halved(samples: NDArray[np.float32], n: int, *, name: str) -> NDArray[np.float32]:
+    """Halve the rate, into scratch memory `name`; its `n` samples start with one centred on sample `_FILTER_REACH`."""
     rows = -(-n // _RUN)
-    odd = np.zeros(rows * _RUN + _FILTER_REACH, dtype=np.float32)
+    odd = scratch("odd", rows * _RUN + _FILTER_REACH)
     given = samples[0 : 2 * (n + _FILTER_REACH) : 2][: len(odd)]
     odd[: len(given)] = given
+    odd[len(given) :] = 0.0
     windows = _strided(odd, _RUN + _FILTER_REACH, _RUN)
-    halved = np.empty((rows, _RUN), dtype=np.float32)
+    halved = scratch(name, rows, _RUN)
     taps = _toeplitz()
-    step = _PRODUCT_SIZE // taps.size
+    step = PRODUCT_SIZE // taps.size
     for i in range(0, rows, step):
         np.matmul(np.ascontiguousarray(windows[i : i + step]), taps.T, out=halved[i : i + step])
     flat = halved.reshape(-1)[:n]

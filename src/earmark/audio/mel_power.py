@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio.filters import MelScale, frame_window, mel_filter_bank
+from earmark.audio.scratch import PRODUCT_SIZE, scratch
 from earmark.errors import InputError, MissingExtraError, UsageError
 
 # Samples of the frames that are windowed, transformed and squared together. Smaller blocks cost more calls, larger ones
 # leave the cache, and the memory allocator gives them back to the system after every waveform.
 _BLOCK_SAMPLES = 1 << 18
-# Multiply-adds up to which OpenBLAS keeps a product on the calling thread (its SMP threshold).
-_PRODUCT_SIZE = 1 << 18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +75,7 @@ class PowerMel:
             norm=self.mel_norm,
         )
         block = max(8, _BLOCK_SAMPLES // self.n_fft)
-        return _Filters(_rfft(), window, list(_groups(bank, _PRODUCT_SIZE // block)), block)
+        return _Filters(_rfft(), window, list(_groups(bank, PRODUCT_SIZE // block)), block)
 
     @property
     def peak(self) -> float:
@@ -93,8 +92,8 @@ class PowerMel:
         n_frames = sum(len(part) for part in parts)
         block = min(self._filters.block, n_frames)
         mel = np.empty((self.n_mels, n_frames), dtype=np.float32)
-        windowed = np.empty((block, self.n_fft), dtype=np.float32)
-        power = np.empty((block, self.n_fft // 2 + 1), dtype=np.float32)
+        windowed = scratch("windowed", block, self.n_fft)
+        power = scratch("power", block, self.n_fft // 2 + 1)
         for begin in range(0, n_frames, block):
             n = min(block, n_frames - begin)
             self._window(windowed[:n], parts, begin)
