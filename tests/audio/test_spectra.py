@@ -3,6 +3,7 @@
 import inspect
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -286,6 +287,17 @@ def test_unit_scaling_spans_zero_to_one() -> None:
     expected = np.maximum(decibels - decibels.max(), -30) / 30 + 1
     np.testing.assert_allclose(picture, expected, atol=1e-5)
     assert (picture.min(), picture.max()) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("name", ["log_mel", "mfcc", "cqt"])
+def test_threads_do_not_disturb_each_other(name: str) -> None:
+    spectrum = SPECTRA.build(name)
+    waveforms = [tones(20000 + 3000 * seed, seed=seed) for seed in range(8)]
+    expected = [spectrum(waveform) for waveform in waveforms]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(3):
+            for picture, alone in zip(pool.map(spectrum, waveforms), expected, strict=True):
+                np.testing.assert_array_equal(picture, alone)
 
 
 @pytest.mark.parametrize(
