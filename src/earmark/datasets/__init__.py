@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from earmark.datasets.base import Dataset, DatasetInfo, Fault, Remote, Split, Track
@@ -95,7 +95,11 @@ def _load(name: str) -> Callable[..., Dataset]:
     return load
 
 
-def _module(name: str) -> ModuleType:
+def _module(name: str) -> ModuleType | SimpleNamespace:
+    if name.startswith(MIRDATA):
+        from earmark.datasets.mirdata_adapter import adapt
+
+        return adapt(name.removeprefix(MIRDATA))
     if name not in DATASETS:
         raise UnknownNameError("dataset", name, DATASETS)
     return import_module(DATASETS[name])
