@@ -314,7 +314,7 @@ def test_files_come_to_their_places(toy: Catalogue, tmp_path: Path) -> None:
         "fetching meta/deep/labels.csv", "fetching audio.zip", "unpacking audio.zip",
     ]  # fmt: skip
     record = json.loads((root / RECORD).read_text())
-    assert record["files"]["labels.csv"]["sha256"] == hashlib.sha256(b"id\ttag\n").hexdigest()
+    assert record["files"]["meta/deep/labels.csv"]["sha256"] == hashlib.sha256(b"id\ttag\n").hexdigest()
     assert not list(root.rglob("*.part*"))
     assert not (root / LOCK).exists()
 

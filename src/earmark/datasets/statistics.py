@@ -375,7 +375,7 @@ def _listened(
     """Look into the audio files that are there."""
     expected = [track for track in dataset if track.audio is not None]
     paths = {track.id: track.audio for track in expected if track.audio is not None and track.audio.is_file()}
-    heard = listen(paths.values(), jobs=jobs, journal=journal, progress=progress)
+    heard = listen(paths.values(), jobs=jobs, journal=journal if paths else None, progress=progress)
     by_id = {id: heard[path] for id, path in paths.items()}
     readable = [found for path, found in heard.items() if found.is_readable]
     lengths = [_heard_duration(dataset[id], found) for id, found in by_id.items()]
