@@ -165,6 +165,15 @@ def test_numbers_of_tags(tmp_path: Path) -> None:
             open_dataset("table", tmp_path, vocabulary=wrong)
 
 
+def test_a_table_of_classes(tmp_path: Path) -> None:
+    """Where every track has one tag the task is to tell which; not if the vocabulary leaves some without."""
+    write(tmp_path, "path,tags\na.mp3,x\nb.mp3,y\nc.mp3,y\n")
+    assert open_dataset("table", tmp_path).task == "single_label"
+    assert open_dataset("table", tmp_path, vocabulary=1).task == "multi_label"
+    write(tmp_path, "path,tags\na.mp3,x;y\nb.mp3,y\n")
+    assert open_dataset("table", tmp_path).task == "multi_label"
+
+
 def test_parsing_needs_no_disk() -> None:
     import io
 

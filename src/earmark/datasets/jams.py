@@ -33,6 +33,7 @@ from earmark.datasets.own import (
     part_called,
     split_makers,
     tag_tuple,
+    task_of,
     vocabulary_of,
     walk_audio,
     walk_files,
@@ -153,7 +154,7 @@ def load(
     with naming(INFO, root):
         learned = vocabulary_of(INFO.name, tracks, vocabulary)
     makers = split_makers(tracks, part_of, description="as the files say", otherwise="its file gives it no part")
-    return Dataset(INFO, folder, options, tuple(tracks), learned, split_makers=makers)
+    return Dataset(INFO, folder, options, tuple(tracks), learned, task=task_of(tracks, learned), split_makers=makers)
 
 
 def read_jams(file: TextIO, *, namespace: str = "all") -> Jam:

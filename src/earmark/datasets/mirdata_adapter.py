@@ -26,7 +26,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from earmark.datasets.base import Dataset, DatasetInfo, Remote, Split, Track, covering
-from earmark.datasets.own import groups_of, is_single_label, part_called, split_makers, tag_tuple, vocabulary_of
+from earmark.datasets.own import groups_of, part_called, split_makers, tag_tuple, task_of, vocabulary_of
 from earmark.datasets.reading import check_root
 from earmark.datasets.splitting import PARTS
 from earmark.datasets.unpacking import SUFFIXES
@@ -88,13 +88,14 @@ def _load(name: str, root: Path, *, tags: str = "", version: str = "default", vo
     if "published" in made:
         made["published"] = partial(_with_reasons, made["published"](), reasons)
     made["mirdata"] = partial(_random, loader, found)
+    learned = vocabulary_of(info.name, found, vocabulary)
     return Dataset(
         info,
         root,
         {"tags": tags, "version": version, "vocabulary": vocabulary},
         tuple(found),
-        vocabulary_of(info.name, found, vocabulary),
-        task="single_label" if is_single_label(found) else "multi_label",
+        learned,
+        task=task_of(found, learned),
         split_makers=made,
     )
 

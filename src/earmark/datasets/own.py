@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from earmark.audio.io import AUDIO_SUFFIXES
-from earmark.datasets.base import DatasetInfo, Split, Track, by_frequency, count_tags, covering
+from earmark.datasets.base import DatasetInfo, Split, Targets, Track, by_frequency, count_tags, covering
 from earmark.datasets.reading import group_keys, how_to_get
 from earmark.datasets.splitting import By, split_by_group
 from earmark.errors import EarmarkWarning, InputError, UsageError
@@ -166,9 +166,11 @@ def naming(info: DatasetInfo, path: Path) -> Iterator[None]:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def is_single_label(tracks: Sequence[Track]) -> bool:
-    """Tell whether every track has exactly one tag."""
-    return all(len(track.tags) == 1 for track in tracks)
+def task_of(tracks: Sequence[Track], vocabulary: Vocabulary) -> Targets:
+    """Return "single_label" if every track has exactly one tag of the vocabulary, else "multi_label"."""
+    known = set(vocabulary.tags)
+    one = all(sum(tag in known for tag in track.tags) == 1 for track in tracks)
+    return "single_label" if one else "multi_label"
 
 
 def _is_hidden(name: str) -> bool:

@@ -31,7 +31,16 @@ from typing import Any, BinaryIO, TextIO
 
 from earmark.datasets.base import GROUPS, Dataset, DatasetInfo, Track
 from earmark.datasets.cells import interval, seconds, split_cell, text
-from earmark.datasets.own import find_file, groups_of, naming, part_called, split_makers, tag_tuple, vocabulary_of
+from earmark.datasets.own import (
+    find_file,
+    groups_of,
+    naming,
+    part_called,
+    split_makers,
+    tag_tuple,
+    task_of,
+    vocabulary_of,
+)
 from earmark.datasets.reading import csv_rows, group_keys, how_to_get, number, open_text, read_table
 from earmark.errors import InputError, MissingExtraError
 
@@ -156,7 +165,9 @@ def load(
     made = split_makers(
         tracks, part_of, description=f"column {split!r} of the table", otherwise="the table gives it no part"
     )
-    return Dataset(INFO, table.parent, options, tuple(tracks), learned, split_makers=made)
+    return Dataset(
+        INFO, table.parent, options, tuple(tracks), learned, task=task_of(tracks, learned), split_makers=made
+    )
 
 
 def find_table(root: Path) -> Path:
