@@ -111,7 +111,9 @@ def test_without(rows: list[Row], items: set[str]) -> None:
 @given(rows_of, st.dictionaries(st.sampled_from("vwxyz—"), st.sampled_from("pq")))
 def test_renamed(rows: list[Row], new: dict[str, str]) -> None:
     expected = sums([(user, new[item], count) for user, item, count in rows if item in new])
-    assert counted(table(rows).renamed(new)) == expected
+    made = table(rows)
+    assert counted(made.renamed(new)) == expected
+    assert counted(made) == sums(rows), "left as it was"
 
 
 @pytest.mark.parametrize(

@@ -137,9 +137,9 @@ def clean_tags(pairs: Iterable[tuple[Any, Any]], where: str) -> Tags:
         if not 0 <= weight <= 100:
             raise InputError(f"{where}: the weight of tag {tag!r} is {value!r}, expected 0 to 100")
         name = str(tag).strip()
-        if name:
-            found[name] = max(weight, found.get(name, 0.0))
-    return tuple(sorted(found.items(), key=lambda pair: -pair[1]))
+        if name and found.get(name, -1.0) < weight:
+            found[name] = weight
+    return tuple(sorted(found.items(), key=itemgetter(1), reverse=True))
 
 
 @contextmanager

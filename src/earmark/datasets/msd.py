@@ -1,19 +1,30 @@
 """The Million Song Dataset with Last.fm tags: facts about a million tracks, tags of half of them, and published splits.
 
 What a track is tagged with comes from one of four published sources (option `labels`): the Last.fm dataset itself,
-with a lowest weight, or the targets that the authors of a split published beside it. Splits are described in
-`earmark.datasets.msd_lists`; a split is offered where its files are. There has never been a legal download of the
-audio: previews of 30 s were fetched from 7digital, which stopped giving them out.
+with a lowest weight, or the targets that the authors of a split published beside it. There has never been a legal
+download of the audio: previews of 30 s were fetched from 7digital, which stopped giving them out.
 
-The four published protocols differ by up to 0.10 in average precision for the same model: always name labels and split.
+A split is offered where its files are. Published protocols differ by up to 0.10 in average precision for the same model: always name labels and split.
 How many artists stand in two parts of a split is counted by `earmark.datasets.statistics.leaks`.
 
 `sid_mismatches.txt` lists pairs of song and track that are different recordings. Last.fm tags and the Taste Profile
 came by song: such tracks are faults of kind "mismatched", and `taste_profile` leaves them out.
 
+Splits
+------
+cals    Won et al. 2021: no artist in two parts; 163,504 / 34,730 / 34,913 labelled tracks, and 516,415 without labels
+        for semi-supervised training
+lee     Lee et al. 2017: that of Choi, previews over 29.1 s only; 201,680 / 11,774 / 28,435. Artists stand in several
+        parts.
+choi    Choi et al. 2016: 201,680 / 12,634 / 28,540. Artists stand in several parts.
+artist  earmark's: no artist in two parts, tags in balance
+
 References
 ----------
 Bertin-Mahieux, T., Ellis, D. P. W., Whitman, B. and Lamere, P. "The Million Song Dataset", ISMIR 2011.
+Won, M., Choi, K. and Serra, X. "Semi-supervised music tagging transformer", ISMIR 2021.
+Lee, J. et al. "Sample-level deep convolutional neural networks for music auto-tagging", SMC 2017.
+Choi, K., Fazekas, G. and Sandler, M. "Automatic tagging using deep convolutional neural networks", ISMIR 2016.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -70,16 +81,16 @@ INFO = DatasetInfo(
         "summary": "also read msd_summary_file.h5: artist ids, albums, 7digital ids (takes a while)",
     },
     layout=(
-        "unique_tracks.txt                     track, song, artist, title",
-        "lastfm_tags.db                        tags; or lastfm_train.zip and lastfm_test.zip, or these unpacked",
-        "sid_mismatches.txt                    wrong pairs of song and track (may be absent)",
-        "msd_summary_file.h5                   facts about all tracks (may be absent)",
-        "train_x_msd_id.txt, ...               lists of Choi, in the folder itself or in choi/ (may be absent)",
-        "filtered_list_train.cP, ...           lists of Lee, in the folder itself or in lee/ (may be absent)",
-        "train_ids.npy, ... or msd_splits.tsv  lists of CALS, in the folder itself or in cals/ (may be absent)",
+        "unique_tracks.txt                       track, song, artist, title",
+        "lastfm_tags.db                          tags; or lastfm_train.zip and lastfm_test.zip, or these unpacked",
+        "sid_mismatches.txt                      wrong pairs of song and track (may be absent)",
+        "msd_summary_file.h5                     facts about all tracks (may be absent)",
+        "train_x_msd_id.txt, ...                 lists of Choi, in the folder itself or in choi/ (may be absent)",
+        "filtered_list_train.cP, ...             lists of Lee, in the folder itself or in lee/ (may be absent)",
+        "train_ids.npy, ... or msd_splits.tsv    lists of CALS, in the folder itself or in cals/ (may be absent)",
         "MSD_id_to_7D_id.pkl, 7D_id_to_path.pkl  where previews lie, as published with Lee's lists (may be absent)",
-        "train_triplets.txt.zip                the Taste Profile (may be absent)",
-        "audio/                                audio; its folders may also lie in songs/, mp3/ or the root itself",
+        "train_triplets.txt.zip                  the Taste Profile (may be absent)",
+        "audio/                                  audio; its folders may also lie in songs/, mp3/ or the root itself",
     ),
     remotes=(
         # The md5 sums are those that the project MTLMusicRepresentation checks its downloads by.

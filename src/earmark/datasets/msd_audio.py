@@ -67,23 +67,23 @@ def _suffix(folder: Path) -> str:
     return next(audio, ".mp3")
 
 
-def path_of_preview(number: str) -> PurePosixPath:
+def path_of_preview(number: str) -> str:
     """Return where a preview lies by its 7digital id.
 
     Examples
     --------
-    >>> str(path_of_preview("8947470"))
+    >>> path_of_preview("8947470")
     '8/9/8947470.clip.mp3'
     """
-    return PurePosixPath(number[:1], number[1:2] or "0", f"{number}.clip.mp3")
+    return f"{number[:1]}/{number[1:2] or '0'}/{number}.clip.mp3"
 
 
-def path_of_track(track: str, suffix: str = ".mp3") -> PurePosixPath:
+def path_of_track(track: str, suffix: str = ".mp3") -> str:
     """Return where the audio of a track lies by its id.
 
     Examples
     --------
-    >>> str(path_of_track("TRAXLZU12903D05F94"))
+    >>> path_of_track("TRAXLZU12903D05F94")
     'A/X/L/TRAXLZU12903D05F94.mp3'
     """
-    return PurePosixPath(*track[2:5], f"{track}{suffix}")
+    return f"{track[2]}/{track[3]}/{track[4]}/{track}{suffix}"

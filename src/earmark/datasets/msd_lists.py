@@ -2,20 +2,6 @@
 
 Ids have 18 characters: tracks begin with TR, songs with SO. Lines of the text files are separated by `<SEP>`, which a
 title may hold too. A split is read from the files that its authors published; those that are absent give no split.
-
-Splits
-------
-cals   Won et al. 2021: no artist in two parts; 163,504 / 34,730 / 34,913 labelled tracks, and 516,415 without labels
-       for semi-supervised training
-lee    Lee et al. 2017: that of Choi, previews over 29.1 s only; 201,680 / 11,774 / 28,435. Artists stand in several
-       parts.
-choi   Choi et al. 2016: 201,680 / 12,634 / 28,540. Artists stand in several parts.
-
-References
-----------
-Won, M., Choi, K. and Serra, X. "Semi-supervised music tagging transformer", ISMIR 2021.
-Lee, J. et al. "Sample-level deep convolutional neural networks for music auto-tagging", SMC 2017.
-Choi, K., Fazekas, G. and Sandler, M. "Automatic tagging using deep convolutional neural networks", ISMIR 2016.
 """
 
 import re
