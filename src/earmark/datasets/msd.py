@@ -4,8 +4,9 @@ What a track is tagged with comes from one of four published sources (option `la
 with a lowest weight, or the targets that the authors of a split published beside it. There has never been a legal
 download of the audio: previews of 30 s were fetched from 7digital, which stopped giving them out.
 
-A split is offered where its files are. Published protocols differ by up to 0.10 in average precision for the same model: always name labels and split.
-How many artists stand in two parts of a split is counted by `earmark.datasets.statistics.leaks`.
+A split is offered where its files are. Published protocols differ by up to 0.10 in average precision for the same
+model: always name labels and split. How many artists stand in two parts of a split is counted by
+`earmark.datasets.statistics.leaks`.
 
 `sid_mismatches.txt` lists pairs of song and track that are different recordings. Last.fm tags and the Taste Profile
 came by song: such tracks are faults of kind "mismatched", and `taste_profile` leaves them out.
