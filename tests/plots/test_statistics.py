@@ -148,7 +148,7 @@ def test_leaks():
     leak = next(leak for leak in found.leaks if leak.by == "artist")
     assert "ours: test, by artist" in shown
     assert f"{100 * leak.share:.1f} %   {leak.n_shared} of {leak.n_groups} artists" in shown
-    assert not any("by track" in text for text in shown), "no recording is in two parts"
+    assert not any("by recording" in text for text in shown), "no recording is in two parts"
     assert overlapping(plot_leaks(found)) == []
 
 

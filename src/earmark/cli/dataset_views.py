@@ -318,10 +318,14 @@ def _clean(leaks: Iterable[Leak]) -> Iterator[str]:
     for leak in leaks:
         clean = by_split.setdefault(leak.split, {})
         clean[leak.by] = clean.get(leak.by, True) and not leak.n_shared
+    splits: dict[str, list[str]] = {}  # what is in no two parts -> of which splits
     for split, clean in by_split.items():
         words = [GROUP_WORDS[by].removesuffix("s") for by, is_clean in clean.items() if is_clean]
         if words:
-            yield f"{split}: no {' or '.join(words)} is in two parts"
+            splits.setdefault(" or ".join(words), []).append(split)
+    for what, names in splits.items():
+        shown = ", ".join(names) if len(names) <= 4 else f"{names[0]} to {names[-1]}"
+        yield f"{shown}: no {what} is in two parts"
 
 
 def _print_faults(found: Statistics) -> None:

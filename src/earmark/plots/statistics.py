@@ -4,7 +4,7 @@ They need matplotlib (the extra [plots]). A picture that would show nothing is n
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,8 +26,8 @@ ROW = 0.2  # inches
 ROWS = 50  # of bars in one column
 MOST_BARS = 200
 MOST_CELLS = 60  # rows and columns of the table of tags
-LABEL = 22  # letters of a tag
-GROUP_WORDS = {"artist": "artists", "album": "albums", "track": "recordings"}
+LABEL = 30  # letters of a tag
+GROUP_WORDS = {"artist": "artist", "album": "album", "track": "recording"}
 
 
 def write_pictures(
@@ -100,12 +100,13 @@ def plot_tags(statistics: Statistics, *, dark: bool = False) -> "Figure | None":
     columns = [order[i : i + n_rows] for i in range(0, len(order), n_rows)]
     unit = (4.6 if n_columns == 1 else 2.2) / max(statistics.tags)  # inches per track
     lengths = [unit * statistics.tags[column[0]] for column in columns]
-    width, theme = sum(1.75 + length + 1.1 for length in lengths), _theme(dark)
+    margin = _margin(statistics.vocabulary[k] for k in order)
+    width, theme = max(sum(margin + length + 1.1 for length in lengths), 6.0), _theme(dark)
     text = f"{few} tags: tracks, and their share of {statistics.n_tracks:,}"
     page, left = _Page(statistics, text, width, n_rows * ROW, theme), 0.0
     for column, length in zip(columns, lengths, strict=True):
-        axes = page.axes((left + 1.75) / width, (left + 1.75 + length) / width, n_rows)
-        left += 1.75 + length + 1.1
+        axes = page.axes((left + margin) / width, (left + margin + length) / width, n_rows)
+        left += margin + length + 1.1
         counts = [statistics.tags[k] for k in column]
         axes.barh(np.arange(len(column)) + 0.5, counts, height=0.72, color=theme.categories[0])
         axes.set_xlim(0, counts[0])
@@ -140,9 +141,9 @@ def plot_together(statistics: Statistics, *, dark: bool = False) -> "Figure | No
     side = n * max(0.185, min(0.45, 4.0 / n))
     few = f" ({n} most frequent of {len(statistics.vocabulary)})" if n < len(statistics.vocabulary) else ""
     text = f"of the tracks with the tag of the row, the share that also has the tag of the column{few}"
-    below = 0.3 + 0.083 * min(max(len(statistics.together[k]) for k in kept), LABEL)
-    page = _Page(statistics, text, max(side + 2.1, 7.6), side, theme, below=max(below, 0.6))
-    axes = page.axes(1.8 / page.width, (1.8 + side) / page.width, n)
+    margin = _margin((statistics.together[k] for k in kept), least=1.75)
+    page = _Page(statistics, text, max(margin + side + 0.3, 7.6), side, theme, below=margin)
+    axes = page.axes(margin / page.width, (margin + side) / page.width, n)
     cmap, norm = _colours(theme)
     axes.set_facecolor(theme.line)  # shows on the diagonal
     axes.pcolormesh(np.arange(n + 1), np.arange(n + 1), np.ma.masked_invalid(shares), cmap=cmap,
@@ -215,7 +216,7 @@ def plot_durations(statistics: Statistics, *, dark: bool = False) -> "Figure | N
         axes.set_yscale("log")
         axes.set_ylim(bottom=0.7)
     axes.set_xlim(edges[0], edges[-1])
-    _scales(axes, theme, unit, "tracks", thousands=axes.get_yscale() != "log")
+    _scales(axes, theme, unit, "tracks")
     return page.figure
 
 
@@ -235,10 +236,11 @@ def plot_parts(statistics: Statistics, *, split: str | None = None, dark: bool =
     order = [k for k in _by_frequency(statistics.tags) if statistics.tags[k]][:MOST_CELLS]
     theme = _theme(dark)
     sizes = ", ".join(f"{part.part} {part.n_tracks:,}" for part in parts)
+    margin = _margin(statistics.vocabulary[k] for k in order)
     few = f", {len(order)} most frequent tags" if len(order) < len(statistics.tags) else ""
-    page = _Page(statistics, f"share of the tracks with a tag, in each part of “{name}” ({sizes}){few}", 8.5,
-                 len(order) * ROW, theme, below=0.6)  # fmt: skip
-    axes = page.axes(1.75 / 8.5, 8.2 / 8.5, len(order))
+    page = _Page(statistics, f"share of the tracks with a tag, in each part of “{name}” ({sizes}){few}",
+                 margin + 6.75, len(order) * ROW, theme, below=0.6)  # fmt: skip
+    axes = page.axes(margin / page.width, 1 - 0.3 / page.width, len(order))
     colours = {"train": theme.categories[0], "validation": theme.categories[1], "test": theme.categories[3]}
     shares = np.array([[part.tags[k] / part.n_tracks for k in order] for part in parts])
     least = max(float(shares[shares > 0].min(initial=1.0)) / 1.5, 1e-5)
@@ -280,15 +282,15 @@ def plot_leaks(statistics: Statistics, *, dark: bool = False) -> "Figure | None"
         return None
     theme = _theme(dark)
     chosen = _worth_drawing(found)
-    words = " or ".join(dict.fromkeys("recording" if leak.by == "track" else leak.by for leak in chosen))
+    words = " or ".join(dict.fromkeys(GROUP_WORDS[leak.by] for leak in chosen))
     page = _Page(statistics, f"share of the tracks whose {words} is also in the training part", 8.5,
                  len(chosen) * 0.3, theme)  # fmt: skip
     axes = page.axes(2.6 / 8.5, 6.3 / 8.5, len(chosen))
     for y, leak in enumerate(chosen):
         axes.barh(y + 0.5, 1, height=0.6, color=theme.line, alpha=0.45)
         axes.barh(y + 0.5, leak.share, height=0.6, color=theme.categories[3])
-        page.label(axes, y, f"{shorten(leak.split, 18)}: {leak.part}, by {leak.by}", length=40)
-        of = f"{leak.n_shared:,} of {leak.n_groups:,} {GROUP_WORDS.get(leak.by, leak.by)}"
+        page.label(axes, y, f"{shorten(leak.split, 18)}: {leak.part}, by {GROUP_WORDS[leak.by]}", length=40)
+        of = f"{leak.n_shared:,} of {leak.n_groups:,} {GROUP_WORDS[leak.by]}s"
         axes.text(1.02, y + 0.52, f"{100 * leak.share:.1f} %   {of}",
                   va="center", fontsize=8.5, color=theme.text)  # fmt: skip
     axes.set_xlim(0, 1)
@@ -360,9 +362,7 @@ def _legend(axes: "Axes", theme: Theme) -> None:
         text.set_color(theme.muted)
 
 
-def _scales(
-    axes: "Axes", theme: Theme, x: str, y: str, *, along: Literal["x", "y"] = "y", thousands: bool = True
-) -> None:
+def _scales(axes: "Axes", theme: Theme, x: str, y: str, *, along: Literal["x", "y"] = "y") -> None:
     """Put numbers and thin lines on the axes."""
     from matplotlib.ticker import MaxNLocator
 
@@ -372,10 +372,16 @@ def _scales(
     axes.set_axisbelow(True)
     axes.grid(visible=True, axis=along, color=theme.line, linewidth=0.6)
     if along == "y":
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12))
-        if thousands:
-            axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12, steps=[1, 2, 5, 10]))
+        if axes.get_yscale() != "log":
+            axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, steps=[1, 2, 5, 10]))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.yaxis.set_minor_formatter(lambda value, _: "")
+
+
+def _margin(tags: Iterable[str], *, least: float = 1.2) -> float:
+    """Return the inches that the names of tags need on the left."""
+    return max(0.4 + 0.077 * min(max(map(len, tags), default=0), LABEL), least)
 
 
 class _Page:
