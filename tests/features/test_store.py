@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -599,3 +600,43 @@ def test_workers_that_are_closed_end_at_once(tmp_path: Path) -> None:
             time.sleep(0.01)
     thread.join(10)
     assert failed in ([f"{tmp_path / 'long.wav'}: interrupted"], [])
+
+
+# Front ends -----------------------------------------------------------------------------------------------------------
+
+
+def melody() -> np.ndarray:
+    time = np.arange(2 * 44100) / 44100
+    return (0.3 * np.sin(2 * np.pi * (220 + 200 * time) * time)).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", [name for name in SPECTRA if SPECTRA[name].__module__.startswith("earmark.")])
+def test_every_front_end_fills_a_store(tmp_path: Path, name: str) -> None:
+    soundfile.write(tmp_path / "a.wav", melody(), 44100)
+    done = extract([Item("a", str(tmp_path / "a.wav"))], tmp_path / "store", frontend=name, jobs=1)
+    assert not done.failures
+    store = FeatureStore.open(tmp_path / "store")
+    waveform, _ = read(tmp_path / "a.wav", sample_rate=store.info.sample_rate)
+    expected = SPECTRA.build(name)(waveform).T
+    features = store["a"] / 32768 if name == "raw" else store["a"].astype(np.float32)
+    assert features.shape == expected.shape
+    np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-4)
+    frames = store.info.frames_per_second * store.entry("a").duration
+    assert abs(len(features) - frames) <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "mean", "deviation"),
+    [
+        ("log_mel", -77.2436, 29.405),
+        ("mfcc", -26.3714, 115.756),
+        ("cqt", -72.252, 27.9014),
+        ("musicnn", 0.329821, 1.08335),
+    ],
+)
+def test_numbers_are_those_of_this_revision(name: str, mean: float, deviation: float) -> None:
+    spectrum = SPECTRA.build(name)
+    features = spectrum(soxr.resample(melody(), 44100, spectrum.sample_rate))
+    found = float(features.mean()), float(features.std())
+    assert found == pytest.approx((mean, deviation), rel=1e-3), "raise earmark.features.extract.REVISION"
+    assert extracting.REVISION == 1
