@@ -1,6 +1,7 @@
 """Downloads of datasets: resumed, verified, unpacked safely, refused in words."""
 
 import contextlib
+import errno
 import hashlib
 import http.client
 import io
@@ -290,6 +291,20 @@ def test_no_space(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(resuming.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(InputError, match=r"1\.0 MB are to come, 0\.0 MB are free"):
         fetch(server, tmp_path / "f.part")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_fills_up_keeps_what_came(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.files["/f"] = File(CONTENT)
+
+    def full(done: int, total: int | None) -> None:
+        if done > 300_000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(InputError, match=r"f\.part: cannot be written: No space left"):
+        receive(f"{server.url}/f", tmp_path / "f.part", Transfer(progress=full))
+    assert fetch(server, tmp_path / "f.part").n_resumed > 300_000
+    assert (tmp_path / "f.part").read_bytes() == CONTENT
 
 
 # A dataset ------------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Looking into audio: what is found, and a journal that survives interruptions and notices changes."""
 
+import io
 import json
 import os
 from pathlib import Path
@@ -114,3 +115,21 @@ def test_one_process_writes_to_a_journal(files: list[Path], tmp_path: Path) -> N
         with pytest.raises(InputError, match="another process"):
             listen(files, journal=journal)
     assert json.loads(journal.read_text().splitlines()[0])["format"] == 1
+
+
+def test_a_full_disk_is_named(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk takes a part of a line, as one that is full does: what was kept before is kept."""
+    journal = tmp_path / "audio.journal"
+    listen(files[:2], journal=journal)
+
+    class Full(io.FileIO):
+        def write(self, data: object) -> int:
+            return super().write(bytes(data)[:20])  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", lambda path, mode, buffering=-1: Full(path, mode.replace("b", "")))
+    with pytest.raises(InputError, match=r"audio\.journal: cannot be written: No space"):
+        listen(files, journal=journal)
+    monkeypatch.undo()
+    told: list[int] = []
+    listen(files, journal=journal, progress=lambda done, _: told.append(done))
+    assert told[0] == 2

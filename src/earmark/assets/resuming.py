@@ -11,6 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from http.client import HTTPResponse
 from io import BufferedReader
@@ -19,7 +20,7 @@ from typing import Any, BinaryIO
 
 from earmark.assets.download import Progress, Transfer, TransferError, is_local, local_path, open_url, reader_of
 from earmark.errors import InputError
-from earmark.files import disk_errors
+from earmark.files import disk_errors, replacing
 
 ATTEMPTS = 5  # in a row without a single new byte
 WAIT = 1.0  # seconds before the second attempt; twice as long before every further one
@@ -87,8 +88,18 @@ def receive(url: str, part: Path, transfer: Transfer, *, algorithms: Collection[
     InputError
         If there is no space for it, or it cannot be written.
     """
-    if is_local(url):
-        return _copied(url, part, transfer, algorithms)
+    try:
+        if is_local(url):
+            return _copied(url, part, transfer, algorithms)
+        return _received(url, part, transfer, algorithms)
+    except (TransferError, InputError):
+        with suppress(OSError):
+            if not part.stat().st_size:
+                forget_part(part)
+        raise
+
+
+def _received(url: str, part: Path, transfer: Transfer, algorithms: Collection[str]) -> Received:
     with disk_errors(part), part.open("ab+") as sink:
         there, known = sink.tell(), _read_note(part)
         if not there or known is None or known.url != url or not known.validator:
@@ -269,7 +280,8 @@ def _note_path(part: Path) -> Path:
 
 
 def _write_note(part: Path, version: Version) -> None:
-    _note_path(part).write_text(json.dumps(vars(version)), encoding="utf-8")
+    with replacing(_note_path(part)) as file:
+        file.write(json.dumps(vars(version)).encode())
 
 
 def _read_note(part: Path) -> Version | None:

@@ -4,13 +4,14 @@ A journal is a JSON-lines file: a header, then a line per file with its size and
 file was looked into. An interrupted run goes on with it, and a file that has changed since is looked into again.
 """
 
+import errno
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from earmark.audio.io import open_audio
 from earmark.errors import EarmarkError, InputError
@@ -103,7 +104,7 @@ def _hear(path: Path, decode: bool) -> Heard:
 class _Journal:
     """What is kept of files that were looked into; without a file, nothing."""
 
-    def __init__(self, file: BinaryIO | None, name: str) -> None:
+    def __init__(self, file: FileIO | None, name: str) -> None:
         self._file, self._name = file, name
         self._known: dict[str, tuple[int, int, Heard]] = {}
 
@@ -112,7 +113,7 @@ class _Journal:
         if self._file is None:
             return
         self._file.seek(0)
-        lines = self._file.read().split(b"\n")
+        lines = self._file.readall().split(b"\n")
         if lines != [b""] and _parsed(lines[0]) != _HEADER:
             raise InputError(f"{self._name}: not a journal of audio", hint="name another folder, or remove the file")
         if lines == [b""]:
@@ -142,9 +143,10 @@ class _Journal:
 
     def _write(self, plain: object) -> None:
         if self._file is not None:
+            line = json.dumps(plain).encode() + b"\n"
             with disk_errors(self._name):
-                self._file.write(json.dumps(plain).encode() + b"\n")
-                self._file.flush()
+                if self._file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @contextmanager
@@ -154,7 +156,7 @@ def _opened(path: str | os.PathLike[str] | None) -> Iterator[_Journal]:
         return
     name = os.fspath(path)
     with disk_errors(name):
-        file = Path(path).open("ab+")  # noqa: SIM115 (closed below; errors of its user are not of this disk)
+        file = Path(path).open("ab+", buffering=0)  # noqa: SIM115 (closed below; errors of its user are no disk's)
     with file:
         if not lock_for_writing(file):
             raise InputError(f"{name}: another process writes to this journal", hint="wait for it to end")
