@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -104,6 +105,8 @@ def extract(
     """
     _check_unique(items)
     jobs = cpu_count() if jobs is None else jobs
+    if jobs < 1:
+        raise UsageError(f"jobs is {jobs}, expected 1 or more")
     info = describe(frontend, parameters or {}, dtype)
     done = Extraction()
     n_workers = 0 if min(jobs, len(items)) == 1 or not _is_own(frontend) else jobs
@@ -111,16 +114,18 @@ def extract(
         StoreWriter(store_path, info) as writer,
         Workers(frontend, parameters or {}, info.dtype, n_workers) as workers,
     ):
+        found = map_ordered(lambda item: _compute(item, writer, workers), items, jobs=jobs)
         try:
-            found = map_ordered(lambda item: _compute(item, writer, workers), items, jobs=jobs)
             for item, result in zip(items, found, strict=True):
                 outcome = _keep(item, result, writer)
                 done.count(outcome)
                 if on_outcome is not None:
                     on_outcome(outcome)
-        finally:
-            writer.commit()
-            writer.write_failures(_plain(failure) for failure in done.failures)
+        except (KeyboardInterrupt, EarmarkError):
+            with suppress(InputError):  # the first error counts
+                writer.write_failures(map(_plain, done.failures))
+            raise
+        writer.write_failures(map(_plain, done.failures))
     return done
 
 

@@ -207,7 +207,6 @@ class Index:
     by_key : every block that may be used; two tracks of the same content share one
     ends : where the last block of every data file ends, bytes
     end : where the last line that counts ends, bytes
-    n_bad : lines that do not count, those behind `end` included
 
     Raises
     ------
@@ -219,7 +218,7 @@ class Index:
         self.entries: dict[str, Entry] = {}
         self.by_key: dict[Key, Entry] = {}
         self.ends: dict[int, int] = {}
-        self.end = self.n_bad = 0
+        self.end = 0
         self._info, self._folder, self._checked = info, folder, checked
         self._sizes = shard_sizes(folder)
         last = max(self._sizes, default=0)
@@ -227,18 +226,13 @@ class Index:
         for line in _lines(folder / INDEX):
             place += len(line)
             record = parse(line)
+            if isinstance(record, Entry) and record.shard >= last and not self._is_whole(record):
+                return  # the data were cut off here: what follows is done again, in the same order
             if isinstance(record, Entry) and not (self._is_whole(record) and self._is_right(record, last)):
-                if record.shard >= last and not self._is_whole(
-                    record
-                ):  # the data were cut off here: what follows is done again, in the same order
-                    self.n_bad += 1
-                    return
-                record = None
-            if record is None:
-                self.n_bad += 1
                 continue
-            self.add(record)
-            self.end = place
+            if record is not None:
+                self.add(record)
+                self.end = place
 
     def _is_whole(self, entry: Entry) -> bool:
         aligned = entry.offset % np.dtype(self._info.dtype).itemsize == 0
