@@ -11,7 +11,6 @@ import json
 import os
 import threading
 import unicodedata
-import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +18,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from earmark.audio.io import AUDIO_SUFFIXES
-from earmark.errors import EarmarkError, EarmarkWarning, InputError, UsageError
-from earmark.files import lock_for_writing
+from earmark.errors import EarmarkError, InputError, UsageError
+from earmark.files import lock_for_writing, walk_files
 from earmark.parallel import map_ordered
 from earmark.tagger import Listener, TagFailure, tag_or_fail
 from earmark.track_tags import TrackTags
@@ -95,26 +94,9 @@ def _check_name(argument: str) -> None:
 
 def walk(folder: str) -> Iterator[str]:
     """Yield the audio files in a folder and below, as `find_audio` describes."""
-    seen: set[tuple[int, int]] = set()
-
-    def report(error: OSError) -> None:
-        warnings.warn(f"{error.filename}: {error.strerror or error}", EarmarkWarning, stacklevel=3)
-
-    for parent, folders, files in os.walk(folder, onerror=report, followlinks=True):
-        try:
-            entry = os.stat(parent)  # noqa: PTH116 (a str may hold what Path cannot)
-        except OSError as error:  # gone meanwhile
-            report(error)
-            folders.clear()
-            continue
-        if (entry.st_dev, entry.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((entry.st_dev, entry.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES:  # noqa: PTH122
-                yield os.path.join(parent, name)  # noqa: PTH118
+    for path in walk_files(folder):
+        if os.path.splitext(path)[1].lower() in AUDIO_SUFFIXES:  # noqa: PTH122
+            yield path
 
 
 def tag_batch(

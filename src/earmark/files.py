@@ -1,15 +1,16 @@
-"""Files that are written whole or not at all, errors of the disk in words, and locks between processes."""
+"""Files: written whole or not at all, errors of the disk in words, locks between processes, walks through folders."""
 
 import errno
 import os
 import sys
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from earmark.errors import EarmarkError, InputError
+from earmark.errors import EarmarkError, EarmarkWarning, InputError
 
 if sys.platform == "win32":
     import msvcrt
@@ -85,3 +86,37 @@ def lock_for_writing(file: BinaryIO) -> bool:
     except OSError as error:
         return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)
     return True
+
+
+def walk_files(folder: str) -> Iterator[str]:
+    """Yield the files in a folder and below, sorted, hidden ones and hidden folders left out; links are followed once.
+
+    Parameters
+    ----------
+    folder : where to begin; the paths begin with it
+
+    Warns
+    -----
+    EarmarkWarning
+        If a folder cannot be read.
+    """
+    seen: set[tuple[int, int]] = set()
+
+    def report(error: OSError) -> None:
+        warnings.warn(f"{error.filename}: {error.strerror or error}", EarmarkWarning, stacklevel=3)
+
+    for parent, folders, files in os.walk(folder, onerror=report, followlinks=True):
+        try:
+            entry = os.stat(parent)  # noqa: PTH116 (a str may hold what Path cannot)
+        except OSError as error:  # gone meanwhile
+            report(error)
+            folders.clear()
+            continue
+        if (entry.st_dev, entry.st_ino) in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add((entry.st_dev, entry.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith("."):
+                yield os.path.join(parent, name)  # noqa: PTH118

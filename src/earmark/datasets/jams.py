@@ -36,10 +36,10 @@ from earmark.datasets.own import (
     task_of,
     vocabulary_of,
     walk_audio,
-    walk_files,
 )
 from earmark.datasets.reading import group_keys, how_to_get, open_text, read_json
 from earmark.errors import InputError
+from earmark.files import walk_files
 
 SUFFIXES = (".jams",)
 NAMESPACE = "tag_open"
@@ -249,7 +249,8 @@ def _find(root: Path) -> tuple[Path, list[Path]]:
         return root.parent, [Path(root.name)]
     if not root.is_dir():
         raise InputError(f"{root}: there is no such folder or JAMS file", hint=how_to_get(INFO, root))
-    files = [path for path in walk_files(root) if path.suffix.lower() in SUFFIXES]
+    found = (Path(name).relative_to(root) for name in walk_files(str(root)))
+    files = [path for path in found if path.suffix.lower() in SUFFIXES]
     if not files:
         raise InputError(f"{root}: no JAMS file is there", hint=how_to_get(INFO, root))
     return root, files

@@ -2,7 +2,6 @@
 
 import os
 import unicodedata
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,8 @@ from earmark.audio.io import AUDIO_SUFFIXES
 from earmark.datasets.base import DatasetInfo, Split, Targets, Track, by_frequency, count_tags, covering
 from earmark.datasets.reading import group_keys, how_to_get
 from earmark.datasets.splitting import By, split_by_group
-from earmark.errors import EarmarkWarning, InputError, UsageError
+from earmark.errors import InputError, UsageError
+from earmark.files import walk_files
 from earmark.vocabulary import Vocabulary, from_tags
 
 PUBLISHED = "published"
@@ -125,32 +125,10 @@ def walk_audio(root: Path) -> Iterator[Path]:
     EarmarkWarning
         If a folder cannot be read.
     """
-    for path in walk_files(root):
+    for name in walk_files(str(root)):
+        path = Path(name)
         if path.suffix.lower() in AUDIO_SUFFIXES:
-            yield path
-
-
-def walk_files(root: Path) -> Iterator[Path]:
-    """Yield the files below a folder as `walk_audio` does, whatever they are."""
-    seen: set[tuple[int, int]] = set()
-
-    def report(error: OSError) -> None:
-        warnings.warn(f"{error.filename}: {error.strerror or error}", EarmarkWarning, stacklevel=3)
-
-    for parent, folders, files in os.walk(root, onerror=report, followlinks=True):
-        here = Path(parent)
-        try:
-            entry = here.stat()
-        except OSError as error:  # gone meanwhile
-            report(error)
-            folders.clear()
-            continue
-        if (entry.st_dev, entry.st_ino) in seen:  # a link that leads back
-            folders.clear()
-            continue
-        seen.add((entry.st_dev, entry.st_ino))
-        folders[:] = sorted(name for name in folders if not _is_hidden(name))
-        yield from (here.relative_to(root) / name for name in sorted(files) if not _is_hidden(name))
+            yield path.relative_to(root)
 
 
 @contextmanager
@@ -171,10 +149,6 @@ def task_of(tracks: Sequence[Track], vocabulary: Vocabulary) -> Targets:
     known = set(vocabulary.tags)
     one = all(sum(tag in known for tag in track.tags) == 1 for track in tracks)
     return "single_label" if one else "multi_label"
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
 
 
 def _folded(name: str) -> str:

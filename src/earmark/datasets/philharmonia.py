@@ -26,6 +26,7 @@ from earmark.datasets.base import Dataset, DatasetInfo, Fault, Remote, Track
 from earmark.datasets.reading import check_root, group_keys, how_to_get
 from earmark.datasets.splitting import split_by_group
 from earmark.errors import InputError
+from earmark.files import walk_files
 from earmark.vocabulary import Vocabulary
 
 INFO = DatasetInfo(
@@ -137,8 +138,8 @@ def parse_name(stem: str) -> Sample | None:
 
 
 def _walk(root: Path) -> Iterator[tuple[Path, Sample | None]]:
-    for path in root.rglob("*"):
-        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".") and path.is_file():
+    for path in map(Path, walk_files(str(root))):
+        if path.suffix.lower() in AUDIO_SUFFIXES:
             yield path, parse_name(path.stem)
 
 
