@@ -670,3 +670,25 @@ def test_http_is_what_the_server_speaks(server: Server) -> None:
         connection.request("GET", "/f", headers={"Range": "bytes=5-", "If-Range": validator})
         assert connection.getresponse().status == status
         connection.close()
+
+
+def test_archives_within_an_archive(toy: Catalogue, server: Server, tmp_path: Path) -> None:
+    """As a collection has one archive per instrument; other archives of the user's are left alone."""
+    inner = {"flute.zip": zipped({"flute/a.mp3": b"a", "flute/b.mp3": b"b"}), "horn.zip": zipped({"horn/c.mp3": b"c"})}
+    content = zipped({f"all/{name}": data for name, data in inner.items()} | {"all/read me.txt": b"x"})
+    info = toy(toy.remote("all.zip", content, kind="audio", unpack=True, inner="*.zip"))
+    (tmp_path / "mine.zip").write_bytes(b"mine")
+    done = download(info.name, tmp_path)
+    assert dict(done.unpacked) == {"all.zip": 4}
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert {"all/flute/a.mp3", "all/flute/b.mp3", "all/horn/c.mp3", "all/read me.txt", "mine.zip"} <= found
+    assert not {"all/flute.zip", "all/horn.zip", "all.zip"} & found
+    n_requests = len(server.requests)
+    download(info.name, tmp_path)
+    assert len(server.requests) == n_requests, "unpacked before"
+
+
+def test_a_damaged_archive_within_an_archive_is_named(toy: Catalogue, tmp_path: Path) -> None:
+    info = toy(toy.remote("all.zip", zipped({"all/flute.zip": b"PK no zip"}), kind="audio", unpack=True, inner="*.zip"))
+    with pytest.raises(InputError, match=r"all/flute\.zip: the archive is damaged"):
+        download(info.name, tmp_path)

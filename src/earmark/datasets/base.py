@@ -38,6 +38,7 @@ class Remote:
     unpack : whether it is an archive to unpack in the dataset's folder
     joins : name of the archive that it is one piece of; the pieces joined in order are unpacked
     into : folder below the dataset's, created, that it belongs into
+    inner : pattern of archives within the archive that are unpacked in their turn
     """
 
     file_name: str
@@ -48,6 +49,7 @@ class Remote:
     unpack: bool = False
     joins: str | None = None
     into: str = "."
+    inner: str = ""
 
 
 @dataclass(frozen=True)

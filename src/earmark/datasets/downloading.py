@@ -304,7 +304,7 @@ class _Work:
             if not all(path.is_file() for path in paths):
                 raise InputError(f"{self.root}: a piece of {name} is gone", hint="fetch it anew: --again")
             told = self._told(f"unpacking {name}")
-            n_files, _ = unpack(paths, self.root / pieces[0].into, name=name, progress=told)
+            n_files, _ = unpack(paths, self.root / pieces[0].into, name=name, inner=pieces[0].inner, progress=told)
             unpacked[name] = n_files
             for piece in pieces:
                 self.record.setdefault(remote_name(piece), {})["unpacked"] = n_files

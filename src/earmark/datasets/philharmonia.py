@@ -47,6 +47,7 @@ INFO = DatasetInfo(
             "https://philharmonia-assets.s3-eu-west-1.amazonaws.com/uploads/2020/02/12112005/all-samples.zip",
             kind="audio",
             unpack=True,
+            inner="*.zip",
         ),
     ),
 )

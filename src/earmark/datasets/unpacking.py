@@ -19,6 +19,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
@@ -47,7 +48,9 @@ class Member:
     open: Callable[[], IO[bytes]]
 
 
-def unpack(pieces: Sequence[Path], folder: Path, *, name: str = "", progress: Told | None = None) -> tuple[int, int]:
+def unpack(
+    pieces: Sequence[Path], folder: Path, *, name: str = "", inner: str = "", progress: Told | None = None
+) -> tuple[int, int]:
     """Unpack an archive.
 
     Parameters
@@ -55,11 +58,12 @@ def unpack(pieces: Sequence[Path], folder: Path, *, name: str = "", progress: To
     pieces : the archive, or its pieces in order
     folder : where to; created
     name : of the archive, whose end says what it is; that of the only piece unless given
+    inner : pattern of archives in it, such as "*.zip", that are unpacked in their turn, where they lie, and removed
     progress : called with the bytes unpacked and the bytes in all (None while unknown)
 
     Returns
     -------
-    number of files in the archive, and how many of them were unpacked now
+    number of files in the archive, those of inner ones counted too, and how many of them were unpacked now
 
     Raises
     ------
@@ -69,6 +73,7 @@ def unpack(pieces: Sequence[Path], folder: Path, *, name: str = "", progress: To
     """
     name = name or pieces[0].name
     n_files = n_new = done = 0
+    nested: list[Path] = []
     with disk_errors(folder), _damage(name, pieces[0].parent), ExitStack() as stack:
         folder.mkdir(parents=True, exist_ok=True)
         file = stack.enter_context(open_joined(pieces))
@@ -79,11 +84,18 @@ def unpack(pieces: Sequence[Path], folder: Path, *, name: str = "", progress: To
             if not (target.is_file() and target.stat().st_size == member.n_bytes):
                 _write(member, target)
                 n_new += 1
+            if inner and fnmatch(target.name, inner):
+                nested.append(target)
             done += member.n_bytes
             if progress is not None:
                 progress(done, total)
         if n_new and hasattr(os, "sync"):
             os.sync()  # the archive may be removed next
+    for archive in nested:
+        inner_files, inner_new = unpack([archive], archive.parent, progress=progress)
+        n_files, n_new = n_files + inner_files - 1, n_new + inner_new - 1
+        with disk_errors(archive):
+            archive.unlink()
     return n_files, n_new
 
 
