@@ -1,5 +1,6 @@
 """Splits keep groups whole and tags in balance, whatever the tracks are."""
 
+import hashlib
 import random
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from earmark.datasets import splitting
 from earmark.datasets.base import Track
 from earmark.datasets.splitting import By, fold_split, folds, group_key, split_by_group
 from earmark.errors import UsageError
@@ -76,6 +78,42 @@ def test_shares_and_tags_are_kept_where_groups_are_small() -> None:
             assert sum(tag in by_id[id].tags for id in split[part]) == pytest.approx(share * all_of_it, abs=2)
 
 
+def many_tracks(n: int = 600) -> list[Track]:
+    """Tracks of artists of every size, with frequent and rare tags; whole numbers alone, so the same everywhere."""
+    return [
+        Track(
+            f"t{i}",
+            tags=tuple(dict.fromkeys(f"tag{i * i * k % 97 % (3 + k * 7)}" for k in (1, 2, 3))),
+            groups={"artist": f"a{i * 7919 % 251 % (1 + i % 83)}"},
+        )
+        for i in range(n)
+    ]
+
+
+def test_splits_stay_the_same_from_one_version_to_the_next() -> None:
+    split = split_by_group(many_tracks(), parts={"train": 3, "test": 1}, seed=5)
+    digest = hashlib.sha256("\n".join(f"{id} {part}" for id, part in split.part_of().items()).encode()).hexdigest()
+    assert (split.sizes, digest[:16]) == ({"train": 449, "test": 151}, "68a5cc90b854cd30")
+
+
+def test_looking_at_more_groups_together_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = [split_by_group(many_tracks(), by=by, seed=1) for by in ("artist", "id")]
+    monkeypatch.setattr(splitting, "BLOCK_CELLS", 1)
+    assert [split_by_group(many_tracks(), by=by, seed=1) for by in ("artist", "id")] == expected
+
+
+def test_of_too_many_tags_the_most_frequent_are_balanced(monkeypatch: pytest.MonkeyPatch) -> None:
+    tracks = [
+        Track(str(i), tags=(("often",) if i % 4 == 0 else ()) + (("twice",) if i < 2 else ()) + (f"once {i}",))
+        for i in range(80)
+    ]
+    monkeypatch.setattr(splitting, "MOST_CELLS", 2 * 80)
+    few = split_by_group(tracks, by="id", seed=2)
+    assert few == split_by_group(tracks, by="id", seed=2, tags=["often", "twice"])
+    often = {track.id for track in tracks if "often" in track.tags}
+    assert [len(often & set(few[part])) for part in ("train", "validation", "test")] == [15, 1, 4]
+
+
 def test_another_seed_is_another_split() -> None:
     tracks = [Track(str(i), groups={"artist": str(i // 2)}) for i in range(100)]
     assert split_by_group(tracks, seed=0).part_of() != split_by_group(tracks, seed=1).part_of()
@@ -96,6 +134,8 @@ def test_what_cannot_be_split() -> None:
         split_by_group(tracks, parts={"train": 1, "dev": 1})
     with pytest.raises(UsageError, match=r"parts \{'train': 1, 'test': 0\}"):
         split_by_group(tracks, parts={"train": 1, "test": 0})
+    with pytest.raises(UsageError, match=r"parts \{'train': 1, 'test': inf\}"):
+        split_by_group(tracks, parts={"train": 1, "test": float("inf")})
     with pytest.raises(UsageError, match="split by 'genre'"):
         split_by_group(tracks, by="genre")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="3 folds of 2 groups"):

@@ -12,13 +12,13 @@ Sechidis, K., Tsoumakas, G. and Vlahavas, I. "On the stratification of multi-lab
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.datasets.base import Split, Track
+from earmark.datasets.base import Split, Track, by_frequency, count_tags
 from earmark.errors import UsageError
 from earmark.vocabulary import SPLITS
 
@@ -27,6 +27,8 @@ PARTS = {"train": 12.0, "validation": 1.0, "test": 3.0}
 """12 : 1 : 3, the proportions of the published MagnaTagATune split."""
 MOST_PASSES = 20
 MOST_SWAPPED = 1000
+MOST_CELLS = 1 << 25  # of groups times tags
+BLOCK_CELLS = 1 << 15  # of groups times parts times tags, looked at together
 
 
 def split_by_group(
@@ -48,7 +50,7 @@ def split_by_group(
         every track for itself. A track without such a key is a group of its own.
     parts : part to its share, in any unit
     seed : another one gives another split
-    tags : that are balanced; all unless given
+    tags : that are balanced, all unless given; of more than there is memory for (`MOST_CELLS`) the most frequent
     name : of the split
     left_out : id to the reason of tracks that go into no part
 
@@ -157,21 +159,25 @@ def stratify(counts: NDArray[np.int64], shares: NDArray[np.float64], order: NDAr
     wanted = np.outer(shares, counts.sum(axis=0)).astype(np.float64)  # (n_parts, 1 + K)
     left = tagged.sum(axis=0)
     part = np.full(len(order), -1)
-    free = np.ones(len(order), dtype=bool)
-    while free.any():
-        if left.any():
-            tag = int(np.where(left > 0, left, left.max() + 1).argmin())
-            weight = np.where(free, tagged[:, tag], 0)
-            demand = wanted[:, 1 + tag]
-        else:  # what is left has no tag
-            weight, demand = np.where(free, sizes, 0), wanted[:, 0]
-        group = int(weight.argmax())
+    queues: dict[int, Iterator[int]] = {}  # tag to the groups that have it, the largest first
+
+    def place(group: int, demand: NDArray[np.float64]) -> None:
         best = np.flatnonzero(demand >= demand.max() - 1e-9)
         target = int(best[wanted[best, 0].argmax()])
-        part[group], free[group] = target, False
+        part[group] = target
         wanted[target, 0] -= sizes[group]
         wanted[target, 1:] -= tagged[group]
+
+    while left.any():
+        tag = int(np.where(left > 0, left, left.max() + 1).argmin())
+        if tag not in queues:
+            queues[tag] = _largest_first(tagged[:, tag])
+        group = next(group for group in queues[tag] if part[group] < 0)
+        place(group, wanted[:, 1 + tag])
         left = left - tagged[group]
+    for group in _largest_first(sizes):  # what is left has no tag
+        if part[group] < 0:
+            place(group, wanted[:, 0])
     placed = np.empty(len(order), dtype=np.int64)
     placed[order] = part
     for empty in np.setdiff1d(np.arange(len(shares)), placed):  # the smallest group of a part that has several
@@ -205,19 +211,8 @@ def refine(
     inverse = 1 / np.maximum(wanted, 1.0)
     have = np.zeros_like(wanted)
     np.add.at(have, part, values)
-    members = np.bincount(part, minlength=len(shares))
     for _ in range(MOST_PASSES):
-        changed = False
-        for group in order:
-            here = part[group]
-            gain = _gains(have - wanted, inverse, values[group], here)
-            target = int(gain.argmax())
-            if gain[target] > 1e-9 and members[here] > 1:
-                have[here] -= values[group]
-                have[target] += values[group]
-                members[here] -= 1
-                members[target] += 1
-                part[group], changed = target, True
+        changed = _move(values, wanted, inverse, have, part, order)
         if len(order) <= MOST_SWAPPED:
             changed |= _swap(values, wanted, inverse, have, part, order)
         if not changed:
@@ -225,14 +220,51 @@ def refine(
     return part
 
 
+def _move(
+    values: NDArray[np.float64],
+    wanted: NDArray[np.float64],
+    inverse: NDArray[np.float64],
+    have: NDArray[np.float64],
+    part: NDArray[np.int64],
+    order: NDArray[np.int64],
+) -> bool:
+    """Move every group in turn to where it helps most; changes `have` and `part`.
+
+    Notes
+    -----
+    Gains are computed for a block of groups at a time and hold until one of them moves, which most do not.
+    """
+    members = np.bincount(part, minlength=len(have))
+    largest = max(BLOCK_CELLS // have.size, 1)
+    changed, first, n = False, 0, 1
+    while first < len(order):
+        block = order[first : first + n]
+        gains = _gains(have - wanted, inverse, values[block], part[block])
+        targets = gains.argmax(axis=1)
+        helps = (gains[np.arange(len(block)), targets] > 1e-9) & (members[part[block]] > 1)
+        i = int(helps.argmax())
+        if not helps[i]:
+            first, n = first + len(block), min(2 * n, largest)
+            continue
+        group, here, target = block[i], part[block[i]], targets[i]
+        have[here] -= values[group]
+        have[target] += values[group]
+        members[here] -= 1
+        members[target] += 1
+        part[group], changed = target, True
+        first, n = first + i + 1, max(n // 4, 1)
+    return changed
+
+
 def _gains(
-    over: NDArray[np.float64], inverse: NDArray[np.float64], value: NDArray[np.float64], here: int
+    over: NDArray[np.float64], inverse: NDArray[np.float64], values: NDArray[np.float64], here: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return by how much the sum falls if a group moves from its part into each of the parts, shape (n_parts,)."""
-    square = value * value
-    leaving = ((2 * over[here] * value - square) * inverse[here]).sum()
-    gains: NDArray[np.float64] = leaving - ((2 * over * value + square) * inverse).sum(axis=1)
-    gains[here] = 0
+    """Return by how much the sum falls if a group moves from its part into each of the parts, shape (n, n_parts)."""
+    square = values * values
+    leaving = ((2 * over[here] * values - square) * inverse[here]).sum(axis=1)
+    entering = ((2 * over * values[:, None] + square[:, None]) * inverse).sum(axis=2)  # (n, n_parts)
+    gains: NDArray[np.float64] = leaving[:, None] - entering
+    gains[np.arange(len(here)), here] = 0
     return gains
 
 
@@ -267,6 +299,11 @@ def _group_counts(
     tracks: Sequence[Track], groups: Sequence[tuple[int, str]], by: By, tags: Sequence[str] | None
 ) -> NDArray[np.int64]:
     chosen = sorted({tag for track in tracks for tag in track.tags}) if tags is None else list(tags)
+    most = max(MOST_CELLS // max(len(groups), 1), 1)
+    if len(chosen) > most:
+        frequencies = count_tags(tracks)
+        kept = set(by_frequency({tag: frequencies[tag] for tag in chosen})[:most])
+        chosen = [tag for tag in chosen if tag in kept]
     row, column = {key: i for i, key in enumerate(groups)}, {tag: 1 + k for k, tag in enumerate(chosen)}
     counts = np.zeros((len(groups), 1 + len(chosen)), dtype=np.int64)
     for track in tracks:
@@ -276,6 +313,11 @@ def _group_counts(
             if tag in column:
                 counts[i, column[tag]] += 1
     return counts
+
+
+def _largest_first(weights: NDArray[np.int64]) -> Iterator[int]:
+    """Yield the places of weights above 0, the largest first, those of equal weight in their order."""
+    yield from (int(i) for i in np.argsort(-weights, kind="stable")[: np.count_nonzero(weights)])
 
 
 def _order(groups: Sequence[tuple[int, str]], seed: int) -> NDArray[np.int64]:
@@ -289,8 +331,8 @@ def _order(groups: Sequence[tuple[int, str]], seed: int) -> NDArray[np.int64]:
 def _check(by: str, parts: Mapping[str, float]) -> None:
     if by not in get_args(By):
         raise UsageError(f"split by {by!r}", hint=f"one of {', '.join(get_args(By))}")
-    if not parts or not all(share > 0 for share in parts.values()):
-        raise UsageError(f"parts {dict(parts)}", hint="every part needs a share above 0")
+    if not parts or not all(0 < share < np.inf for share in parts.values()):
+        raise UsageError(f"parts {dict(parts)}", hint="every part needs a share above 0, and no infinite one")
     for part in parts:
         if part not in SPLITS:
             raise UsageError(f"there is no part {part!r}", hint=f"one of {', '.join(SPLITS)}")
