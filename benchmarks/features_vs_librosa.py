@@ -97,7 +97,8 @@ def librosa_mel(path: str) -> Any:
     import librosa
 
     waveform, _ = librosa.load(path, sr=RATE)
-    power = librosa.feature.melspectrogram(y=waveform, sr=RATE, n_fft=N_FFT, hop_length=HOP, n_mels=N_MELS)
+    options = {"n_fft": N_FFT, "hop_length": HOP, "n_mels": N_MELS, "pad_mode": "reflect"}
+    power = librosa.feature.melspectrogram(y=waveform, sr=RATE, **options)
     return librosa.power_to_db(power, top_db=None)
 
 
