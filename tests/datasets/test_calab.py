@@ -1,5 +1,6 @@
 """CAL500 and CAL10K in the layouts of the lab: matrices, tables, folds, and what is wrong with them."""
 
+import gzip
 import io
 import runpy
 from collections.abc import Callable
@@ -72,6 +73,24 @@ def test_cal500_of_another_size(cal500: Path) -> None:
         open_dataset("cal500", cal500)
 
 
+def test_a_song_of_cal500_stays_in_its_folder_and_an_artist_is_one_however_written(cal500: Path) -> None:
+    names = cal500 / "CAL500_noAudioFeatures" / "songNames.txt"
+    listed = names.read_text(encoding="utf-8").splitlines()
+    names.write_text("\n".join(["ANN-one", "ann-two", *listed[2:]]), encoding="utf-8")
+    dataset = open_dataset("cal500", cal500)
+    assert dataset["ANN-one"].groups == dataset["ann-two"].groups == {"artist": "ann"}
+    names.write_text("\n".join(["../../a-b", *listed[1:]]), encoding="utf-8")
+    with pytest.raises(InputError, match="leads out of the folder"):
+        open_dataset("cal500", cal500)
+
+
+def test_folds_of_cal10k_may_be_compressed(tmp_path: Path) -> None:
+    for fold in (1, 2, 4):
+        for part in ("train", "test"):
+            (tmp_path / f"fold_{fold}_{part}.tab.gz").write_bytes(gzip.compress(f"song {part}\trock\n".encode()))
+    assert open_dataset("cal10k", tmp_path).split_names == ("fold-1", "fold-2", "fold-4")
+
+
 def test_cal10k(cal10k: Path) -> None:
     dataset = open_dataset("cal10k", cal10k)
     track = dataset["1"]
@@ -124,9 +143,9 @@ def test_unknown_options(made: tuple[str, Path], options: dict[str, Any]) -> Non
         (calab.read_names, "\n", "empty"),
         (calab.read_names, "a\nb\na\n", "'a' stands there twice"),
         (lambda f: calab.read_matrix(f, 1, 2), "0.5,1.5\n", "line 1: 1.5 is there, expected 0 to 1"),
-        (lambda f: calab.read_matrix(f, 1, 2), "nan,1\n", "no weight"),
+        (lambda f: calab.read_matrix(f, 1, 2), "-1,1\n", "no weight"),
         (lambda f: calab.read_matrix(f, 1, 2, binary=True), "1,0.5\n", "expected 0 or 1"),
-        (lambda f: calab.read_matrix(f, 1, 2), "x,1\n", "'x' is no number"),
+        (lambda f: calab.read_matrix(f, 1, 2), "x,1\n", "a weight is 'x', expected a number"),
         (calab.read_songs, "", "empty"),
         (calab.read_songs, "1\tArtist\tTitle\n", "expected number, artist, title, file"),
         (calab.read_songs, "1\ta\tb\tc\n1\ta\tb\tc\n", "line 2: song 1 stands there twice"),

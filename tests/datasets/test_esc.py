@@ -71,7 +71,10 @@ def test_both_layouts_give_the_same(tmp_path: Path) -> None:
         (HEADER + ROW.replace(",0,", ",dog,"), "target is 'dog'"),
         (HEADER + ROW.replace("True", "yes"), "esc10 is 'yes'"),
         (HEADER + ROW.replace("100032,A", ",A"), "src_file is empty"),
-        (HEADER + ROW.replace("1-100032-A-0.wav", "../x.wav"), "no name of a file"),
+        (HEADER + ROW.replace("1-100032-A-0.wav", "../x.wav"), "leads out of the folder"),
+        (HEADER + ROW.replace("1-100032-A-0.wav", ".."), "leads out of the folder"),
+        (HEADER + ROW.replace("1-100032-A-0.wav", "a/x.wav"), "no name of a file"),
+        (HEADER + ROW.replace(",0,dog", f",{'9' * 6000},dog"), "expected a whole number"),
         (HEADER + ROW + ROW.replace("1-1", "1-2").replace("dog", "cat"), "target 0 is 'dog' and 'cat'"),
     ],
 )

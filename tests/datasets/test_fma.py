@@ -228,7 +228,7 @@ def test_the_tree(root: Path) -> None:
         ("1,,2,A,1\n2,,1,B,1\n", "is below itself"),
         ("1,,1,A,1\n", "is below itself"),
         ("1,,0,A,1\n1,,0,B,1\n", "genre_id '1' stands in line 2 already"),
-        ("x,,0,A,1\n", "genre_id is 'x', expected a number"),
+        ("x,,0,A,1\n", "genre_id is 'x', expected a whole number"),
     ],
 )
 def test_what_is_no_tree(rows: str, match: str) -> None:
@@ -258,7 +258,12 @@ def test_a_tree_is_refused_or_every_genre_has_a_root(parents: dict[int, int]) ->
         (",set,set,track\n,split,subset,title\n", r"no column track\.genre_top, track\.genres, track\.genres_all"),
         (HEADER + "2,training,small,Pop,[10]\n", "line 3: 5 cells, the header has 6"),
         (HEADER + "2,training,tiny,Pop,[10],[10]\n", "line 3: subset is 'tiny'"),
-        (HEADER + "x,training,small,Pop,[10],[10]\n", "line 3: track_id is 'x', expected a number"),
+        (HEADER + "x,training,small,Pop,[10],[10]\n", "line 3: track_id is 'x', expected a whole number"),
+        (
+            ",set,set,track,track,track,track\n,split,subset,genre_top,genres,genres_all,duration\n"
+            "2,training,small,Pop,[10],[10],-5\n",
+            "line 3: duration is '-5', expected seconds",
+        ),
         (HEADER + "2,training,small,Pop,[10],[10]\n" * 2, "line 4: track 2 stands in line 3 already"),
         (HEADER + '2,training,small,Pop,"[10, x]",[10]\n', r"line 3: genres are '\[10, x\]', expected a list"),
         (HEADER + '2,training,small,Pop,[10],"__import__(1)"\n', r"genres are '__import__\(1\)', expected a list"),

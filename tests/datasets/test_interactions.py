@@ -145,6 +145,7 @@ def test_carriage_returns_between_blocks(monkeypatch: pytest.MonkeyPatch) -> Non
         ("a\tb\tmany", "not a whole number from 1"),
         ("a\tb\t2147483648", "not a whole number from 1"),
         ("a\tb\t99999999999999999999999", "not a whole number from 1"),
+        ("a\tb\t" + "9" * 6000, "not a whole number from 1"),
     ],
 )
 @pytest.mark.parametrize("block", [10, 1 << 20])

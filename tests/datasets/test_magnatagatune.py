@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import runpy
 from collections import Counter
 from pathlib import Path
@@ -34,6 +35,28 @@ def test_published_counts(real: Dataset) -> None:
     assert real.split("lee").sizes == {"train": 15_247, "validation": 1_529, "test": 4_332}, "no audio: as clean"
     assert sum(not track.tags for track in real) == 4_221
     assert {f.track for f in real.faults} == set(real.split("full").left_out) == {"35644", "55753", "57881"}
+
+
+@pytest.mark.shared
+def test_the_split_by_artist_is_one_whatever_the_vocabulary(real: Dataset) -> None:
+    merged = open_dataset("magnatagatune", real.root, vocabulary="merged")
+    assert merged.split("artist") == real.split("artist")
+
+
+@pytest.mark.parametrize("path", ["../../secret.mp3", "/etc/passwd", ""])
+def test_clips_outside_the_folder_are_refused(path: str) -> None:
+    with pytest.raises(InputError, match=r"clip 1: mp3_path is .* leads out of the folder"):
+        read_annotations(io.StringIO(f"clip_id\trock\tmp3_path\n1\t1\t{path}\n"))
+
+
+def test_rubbish_in_the_file_of_jukemir() -> None:
+    names = {"artist": None, "album": "A", "title": 5}
+    good = {"y_all": ["rock"], "extra": {"clip_id": 5, "mp3_path": "f/a.mp3", **names}, "clip": {}}
+    (track,) = read_jukemir(io.StringIO(json.dumps({"5": good})))
+    assert (track.id, track.artist, track.title, track.duration) == ("5", "", "5", None)
+    for key, value in (("y_all", "rock"), ("y_all", [1]), ("extra", None), ("clip", {"clip_duration": "long"})):
+        with pytest.raises(InputError, match=r"not the JSON of jukemir|clip_duration is 'long'"):
+            read_jukemir(io.StringIO(json.dumps({"5": {**good, key: value}})))
 
 
 @pytest.mark.shared

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from earmark.datasets import dataset_info, msd, msd_lists, open_dataset
+from earmark.datasets.msd_audio import places
 from earmark.datasets.msd_hdf5 import ARRAYS, COLUMNS, Song, Summary, open_hdf5, read_song
 from earmark.datasets.msd_lists import (
     Mismatch,
@@ -463,10 +464,19 @@ def test_paths_stay_in_the_folder(root: Path, path: str) -> None:
         open_dataset("msd", root)
 
 
+def test_the_suffix_of_audio_is_that_of_the_first_file(tmp_path: Path) -> None:
+    for name in ("A/A/B/TRAAB.ogg", "A/A/A/TRAAA.h5", "A/A/C/TRAAC.wav", "A/A/B/TRAAA.json", "A/A/A/readme.mp3"):
+        (tmp_path / "audio" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "audio" / name).touch()
+    place = places(tmp_path, "msd", {})(TRACKS[2])
+    assert place is not None
+    assert place.suffix == ".ogg"
+
+
 def test_the_summary_adds_artist_ids_and_albums(root: Path) -> None:
     track = open_dataset("msd", root, summary=True)[TRACKS[2]]
     assert (track.album, track.groups["artist"], track.groups["album"]) == ("Album 1", "ARZOË ", "ARZOË -Album 1")
-    assert open_dataset("msd", root)[TRACKS[2]].groups["artist"] == "Zoë & Åke"
+    assert open_dataset("msd", root)[TRACKS[2]].groups["artist"] == "zoë & åke"
     (root / "msd_summary_file.h5").unlink()
     with pytest.raises(InputError, match=r"msd_summary_file.h5"):
         open_dataset("msd", root, summary=True)

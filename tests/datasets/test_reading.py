@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.datasets import dataset_info
-from earmark.datasets.reading import check_root, locate, number, open_text, read_json, read_lines, read_table
+from earmark.datasets.reading import (
+    check_root,
+    inside,
+    list_folder,
+    locate,
+    number,
+    open_text,
+    read_json,
+    read_lines,
+    read_table,
+    whole_number,
+)
 from earmark.errors import InputError
 
 INFO = dataset_info("magnatagatune")
@@ -103,7 +116,52 @@ def test_what_is_missing_comes_with_the_way_to_get_it(tmp_path: Path) -> None:
         check_root(INFO, tmp_path / "gone")
 
 
+def test_json_that_only_looks_like_json(tmp_path: Path) -> None:
+    for name, text in (("deep", "[" * 100_000), ("digits", "1" * 6000)):
+        path = tmp_path / f"{name}.json"
+        path.write_text(text)
+        with pytest.raises(InputError, match=rf"{name}.json: no JSON"), open_text(path) as file:
+            read_json(file)
+
+
+def test_a_large_cell_is_read_and_nothing_happens_at_import() -> None:
+    assert table("id\n" + "x" * 200_000 + "\n")[0]["id"] == "x" * 200_000
+    code = "import csv, earmark.datasets.reading; assert csv.field_size_limit() == 131072"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_paths_that_leave_the_folder() -> None:
+    for path in ("a.mp3", "0/a b.mp3", "./a..mp3", "..a/b"):
+        assert inside(path, "it") == path
+    for path in ("", ".", "..", "/a", "../a", "a/../../b"):
+        with pytest.raises(InputError, match=r"it is .*, which leads out of the folder"):
+            inside(path, "it")
+
+
+def test_folders_are_listed_sorted(tmp_path: Path) -> None:
+    for name in ("b", "a", ".hidden", "c"):
+        (tmp_path / name).touch()
+    assert [path.name for path in list_folder(tmp_path)] == ["a", "b", "c"]
+    assert list_folder(tmp_path / "gone") == list_folder(tmp_path / "a") == []
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(InputError, match="cannot be read: Permission denied"):
+        list_folder(tmp_path)
+
+
 def test_numbers() -> None:
+    assert whole_number(" 12", "x") == 12
+    for text in ("", "-1", "1.5", "\N{SUPERSCRIPT TWO}", "9" * 5000):
+        with pytest.raises(InputError, match=r"x is .*, expected a whole number"):
+            whole_number(text, "x")
+    for text in ("nan", "inf", "-Infinity"):
+        with pytest.raises(InputError, match="expected a number"):
+            number(text, "x")
     assert number("1.5", "x") == 1.5
     assert number(" ", "x") is None
     assert number(None, "x") is None

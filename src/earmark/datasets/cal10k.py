@@ -22,7 +22,7 @@ from pathlib import Path
 from earmark.datasets.base import Dataset, DatasetInfo, Remote, Split, Track, count_tags, covering
 from earmark.datasets.calab import choose, read_song_tags, read_songs, read_tag_songs
 from earmark.datasets.folding import Makers
-from earmark.datasets.reading import check_root, group_keys, locate, open_text
+from earmark.datasets.reading import check_root, group_keys, leads_out, list_folder, locate, name_key, open_text
 from earmark.datasets.splitting import split_by_group
 from earmark.errors import InputError, UsageError
 
@@ -100,22 +100,16 @@ def _pandora(root: Path) -> tuple[tuple[Track, ...], list[str], Makers]:
     tracks = tuple(
         Track(
             song,
-            _inside(root / "audio", file_name),
+            None if leads_out(file_name) else root / "audio" / file_name,
             tuple(held[song]),
             artist=artist,
             title=title,
-            groups=group_keys(artist=artist.casefold()),
+            groups=group_keys(artist=name_key(artist)),
             tag_weights=tuple(held[song].values()),
         )
         for song, (artist, title, file_name) in songs.items()
     )
     return tracks, list(carriers), {"artist": lambda: split_by_group(tracks, by="artist", name="artist")}
-
-
-def _inside(folder: Path, name: str) -> Path | None:
-    """Return where a file lies; None if its name is empty or leads elsewhere."""
-    pieces = Path(name).parts
-    return folder / name if pieces and not Path(name).is_absolute() and ".." not in pieces else None
 
 
 def _corrected(root: Path) -> tuple[tuple[Track, ...], list[str], Makers]:
@@ -141,8 +135,8 @@ def _corrected(root: Path) -> tuple[tuple[Track, ...], list[str], Makers]:
 
 def _folds_there(root: Path) -> list[int]:
     """Return the numbers of the folds that have a file; the first must."""
-    there = [n for n in range(1, N_FOLDS + 1) if (root / _fold_file(n, "train")).is_file()]
-    return there or [1]
+    names = {path.name.removesuffix(".gz") for path in list_folder(root)}
+    return [n for n in range(1, N_FOLDS + 1) if _fold_file(n, "train") in names] or [1]
 
 
 def _fold_file(fold: int, part: str) -> str:

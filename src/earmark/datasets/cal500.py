@@ -22,7 +22,7 @@ from pathlib import Path
 from earmark.datasets.base import Dataset, DatasetInfo, Remote, Track, count_tags
 from earmark.datasets.calab import choose, read_matrix, read_names, split_name
 from earmark.datasets.folding import Makers, own_folds
-from earmark.datasets.reading import group_keys, locate, open_text
+from earmark.datasets.reading import group_keys, inside, locate, name_key, open_text
 from earmark.datasets.splitting import split_by_group
 from earmark.errors import UsageError
 
@@ -115,10 +115,10 @@ def _tracks(
         artist, title = split_name(song)
         yield Track(
             song,
-            folder / f"{song}.mp3",
+            folder / inside(f"{song}.mp3", "the name of a song"),
             tuple(tags[k] for k in own),
             artist=artist,
             title=title,
-            groups=group_keys(artist=artist),
+            groups=group_keys(artist=name_key(artist)),
             tag_weights=() if soft is None else tuple(soft[i][k] for k in own),
         )

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from earmark.datasets.base import by_frequency
-from earmark.datasets.reading import csv_rows, read_lines
+from earmark.datasets.reading import csv_rows, number, read_lines
 from earmark.errors import InputError, UsageError
 from earmark.vocabulary import Vocabulary, category
 
@@ -181,12 +181,9 @@ def _is_number(text: str) -> bool:
 
 
 def _number(text: str, line: int) -> float:
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise InputError(f"line {line}: {text!r} is no number") from error
-    if not 0 <= value < float("inf"):
-        raise InputError(f"line {line}: {text} is no weight")
+    value = number(text, f"line {line}: a weight")
+    if value is None or value < 0:
+        raise InputError(f"line {line}: {text!r} is no weight")
     return value
 
 

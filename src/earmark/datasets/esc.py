@@ -17,7 +17,7 @@ from pathlib import Path
 from earmark.audio.io import AUDIO_SUFFIXES
 from earmark.datasets.base import Dataset, DatasetInfo, Remote, Track
 from earmark.datasets.folding import given_folds
-from earmark.datasets.reading import group_keys, locate, open_text, read_table
+from earmark.datasets.reading import group_keys, inside, list_folder, locate, open_text, read_table, whole_number
 from earmark.errors import InputError
 from earmark.vocabulary import from_tags
 
@@ -128,7 +128,7 @@ def find_old(root: Path) -> list[tuple[Path, Clip]]:
         If a folder or a file is called otherwise.
     """
     found: list[tuple[Path, Clip]] = []
-    for folder in sorted(root.iterdir()):
+    for folder in list_folder(root):
         name = _OLD_FOLDER.fullmatch(folder.name)
         if name is None or not folder.is_dir():
             continue
@@ -136,8 +136,8 @@ def find_old(root: Path) -> list[tuple[Path, Clip]]:
             known = ", ".join(OLD_CLASSES)
             raise InputError(f"{folder}: {name[1]!r} is no class of ESC-10", hint=f"they are {known}")
         category, target = OLD_CLASSES[name[1]]
-        for path in sorted(folder.iterdir()):
-            if path.name.startswith(".") or path.suffix.lower() not in AUDIO_SUFFIXES:
+        for path in list_folder(folder):
+            if path.suffix.lower() not in AUDIO_SUFFIXES:
                 continue
             parts = _OLD_FILE.fullmatch(path.stem)
             if parts is None:
@@ -174,17 +174,15 @@ def make_dataset(info: DatasetInfo, root: Path, clips: Sequence[tuple[Path, Clip
 
 def _clip(row: dict[str, str]) -> Clip:
     name = row["filename"]
-    fold, target = row["fold"], row["target"]
+    fold, target = row["fold"], whole_number(row["target"], f"{name}: target")
     if fold not in {str(number) for number in range(1, N_FOLDS + 1)}:
         raise InputError(f"{name}: fold is {fold!r}, expected 1 to {N_FOLDS}")
-    if not (target.isascii() and target.isdigit()):
-        raise InputError(f"{name}: target is {target!r}, expected a number")
     if row["esc10"] not in ("True", "False"):
         raise InputError(f"{name}: esc10 is {row['esc10']!r}, expected True or False")
     for column in ("category", "src_file", "take"):
         if not row[column].strip():
             raise InputError(f"{name}: {column} is empty")
-    if Path(name).name != name:
+    if Path(inside(name, "filename")).name != name:
         raise InputError(f"{name!r} is no name of a file")
     esc10 = row["esc10"] == "True"
-    return Clip(name, int(fold), int(target), row["category"].strip(), esc10, row["src_file"], row["take"])
+    return Clip(name, int(fold), target, row["category"].strip(), esc10, row["src_file"], row["take"])

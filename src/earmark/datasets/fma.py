@@ -50,7 +50,7 @@ from earmark.datasets.fma_tables import (
     read_lastfm,
     read_tracks,
 )
-from earmark.datasets.reading import check_root, group_keys, locate, open_text
+from earmark.datasets.reading import check_root, group_keys, locate, name_key, open_text
 from earmark.errors import InputError, UsageError
 from earmark.vocabulary import SPLITS, Vocabulary, from_tags
 
@@ -252,7 +252,7 @@ def _track(row: Row, tags: tuple[str, ...], weights: Mapping[str, float] | None,
         artist=row.artist,
         album=row.album,
         title=row.title,
-        groups=group_keys(artist=row.artist_id or row.artist, album=row.album_id),
+        groups=group_keys(artist=row.artist_id or name_key(row.artist), album=row.album_id),
         origin=origin,
         duration=length,
         tag_weights=tuple(weights.values()) if weights else (),

@@ -4,6 +4,7 @@
 the name of the first column, `track_id`. Lists stand there as text: "[21, 103]".
 """
 
+import math
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from typing import NamedTuple, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.datasets.reading import csv_rows, number, read_table
+from earmark.datasets.cells import seconds
+from earmark.datasets.reading import csv_rows, number, read_table, whole_number
 from earmark.errors import InputError
 
 SUBSETS = ("small", "medium", "large", "full")
@@ -166,7 +168,7 @@ def read_tracks(file: TextIO) -> list[Row]:
                 cell(artist_id),
                 cell(album),
                 cell(album_id),
-                number(cell(duration), f"line {line}: duration"),
+                seconds(cell(duration), f"line {line}: duration"),
                 cells[subset],
                 PARTS.get(cells[split], ""),
                 cell(top),
@@ -181,7 +183,7 @@ def read_genres(file: TextIO) -> GenreTree:
     """Read `genres.csv`: genre_id, parent (0 for a root), title."""
     genres: dict[int, Genre] = {}
     for row in read_table(file, columns=("genre_id", "parent", "title"), delimiter=",", key="genre_id"):
-        id, parent = _id(row["genre_id"], "genre_id"), _id(row["parent"] or "0", "parent")
+        id, parent = whole_number(row["genre_id"], "genre_id"), whole_number(row["parent"] or "0", "parent")
         genres[id] = Genre(id, row["title"].strip() or f"genre {id}", parent or None)
     return GenreTree(genres)
 
@@ -208,7 +210,7 @@ def read_lastfm(file: TextIO) -> dict[int, dict[str, float]]:
         weight = number(str(row.get("count") or row.get("weight") or ""), f"{what}: count")
         tag = str(row.get("tag") or "").strip()
         if tag and weight is not None and weight > 0:
-            tags = found.setdefault(_id(str(row.get("track_id") or ""), f"{what}: track_id"), {})
+            tags = found.setdefault(whole_number(str(row.get("track_id") or ""), f"{what}: track_id"), {})
             tags[tag] = max(weight, tags.get(tag, 0.0))
     return {id: dict(sorted(tags.items(), key=lambda item: -item[1])) for id, tags in found.items()}
 
@@ -255,7 +257,7 @@ def _body(rows: Iterable[tuple[int, list[str]]], n_cells: int) -> Iterator[tuple
             continue
         if len(cells) != n_cells:
             raise InputError(f"line {line}: {len(cells)} cells, the header has {n_cells}", hint="get it again")
-        id = _id(cells[0], f"line {line}: track_id")
+        id = whole_number(cells[0], f"line {line}: track_id")
         if id in lines:
             raise InputError(f"line {line}: track {id} stands in line {lines[id]} already")
         lines[id] = line
@@ -281,8 +283,8 @@ def _numbers(file: TextIO, *, leave: str = "") -> Features:
 
 
 def _or_nan(cell: str, what: str) -> float:
-    value = number(cell, what)
-    return float("nan") if value is None else value
+    value = None if cell.strip().lower() == "nan" else number(cell, what)
+    return math.nan if value is None else value
 
 
 @lru_cache(maxsize=1 << 16)
@@ -302,12 +304,6 @@ def _ids(text: str, line: int) -> tuple[int, ...]:
     if ids is None:
         raise InputError(f"line {line}: genres are {text!r}, expected a list such as '[21, 103]'")
     return ids
-
-
-def _id(text: str, what: str) -> int:
-    if not _is_id(text.strip()):
-        raise InputError(f"{what} is {text!r}, expected a number")
-    return int(text)
 
 
 def _is_id(text: str) -> bool:

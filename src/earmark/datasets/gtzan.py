@@ -35,7 +35,7 @@ from typing import Any
 from earmark.audio.io import AUDIO_SUFFIXES
 from earmark.datasets.base import Dataset, DatasetInfo, Fault, Remote, Split, Track, covering
 from earmark.datasets.folding import Makers, own_folds
-from earmark.datasets.reading import check_root, group_keys, how_to_get, locate, open_text
+from earmark.datasets.reading import check_root, group_keys, how_to_get, list_folder, locate, name_key, open_text
 from earmark.datasets.splitting import split_by_group
 from earmark.errors import InputError
 from earmark.vocabulary import Vocabulary
@@ -187,9 +187,7 @@ def _audio(base: Path) -> dict[str, Path]:
     """Find where the audio of every track lies; where there is none, where it would."""
     found: dict[str, Path] = {}
     for genre in GENRES:
-        folder = base / genre
-        files = sorted(folder.iterdir()) if folder.is_dir() else []
-        for path in files:  # wav comes behind au, and goes before it
+        for path in list_folder(base / genre):  # wav comes behind au, and goes before it
             if path.suffix.lower() in AUDIO_SUFFIXES and _NAME.fullmatch(path.name):
                 found[path.stem] = path
     usual = ".au" if found and all(path.suffix == ".au" for path in found.values()) else ".wav"
@@ -204,7 +202,7 @@ def _tracks(audio: Mapping[str, Path], names: Mapping[str, tuple[str, str]]) -> 
     recording = {id: group[0] for group in repetitions() for id in group}
     for id, path in audio.items():
         artist, title = names.get(id, ("", ""))
-        keys = group_keys(artist=artist.casefold(), track=recording.get(id))
+        keys = group_keys(artist=name_key(artist), track=recording.get(id))
         yield Track(id, path, (id.partition(".")[0],), artist=artist, title=title, groups=keys)
 
 

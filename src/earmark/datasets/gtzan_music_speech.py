@@ -17,7 +17,7 @@ from pathlib import Path
 from earmark.audio.io import AUDIO_SUFFIXES
 from earmark.datasets.base import Dataset, DatasetInfo, Remote, Track
 from earmark.datasets.folding import own_folds
-from earmark.datasets.reading import check_root, how_to_get
+from earmark.datasets.reading import check_root, how_to_get, list_folder
 from earmark.errors import InputError
 from earmark.vocabulary import from_tags
 
@@ -78,8 +78,7 @@ def load(root: Path) -> Dataset:
 
 
 def _tracks(label: str, folder: Path, root: Path) -> Iterator[Track]:
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    audio = [path for path in files if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")]
+    audio = [path for path in list_folder(folder) if path.suffix.lower() in AUDIO_SUFFIXES]
     if not audio:
         raise InputError(f"{root}: there is no audio in {folder.relative_to(root)}", hint=how_to_get(INFO, root))
     for path in audio:

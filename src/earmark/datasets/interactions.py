@@ -377,7 +377,7 @@ def _complain(block: bytes, line: int) -> None:
         shown = repr(text[:80].decode("utf-8", "replace"))
         if len(cells) != 3 or not cells[0] or not cells[1] or min(text) < _TAB:
             raise InputError(f"line {number}: {shown}, expected a user, an item and a count, separated by tabs")
-        if not cells[2].isdigit() or not 1 <= int(cells[2]) <= LARGEST:
+        if not cells[2].isdigit() or len(cells[2]) > 100 or not 1 <= int(cells[2]) <= LARGEST:
             raise InputError(f"line {number}: {shown}, the count is not a whole number from 1 to {LARGEST}")
     raise InputError(f"lines {line} and following are no rows of user, item and count")
 

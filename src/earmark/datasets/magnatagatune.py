@@ -32,7 +32,8 @@ from typing import TextIO
 
 from earmark.audio.io import probe
 from earmark.datasets.base import NO_TAG, Dataset, DatasetInfo, Fault, Remote, Split, Track, count_tags, covering
-from earmark.datasets.reading import group_keys, locate, open_text, read_json, read_table
+from earmark.datasets.cells import seconds
+from earmark.datasets.reading import group_keys, inside, locate, open_text, read_json, read_table
 from earmark.datasets.splitting import PARTS, split_by_group
 from earmark.errors import EarmarkError, InputError, UsageError
 from earmark.parallel import cpu_count, map_ordered
@@ -147,7 +148,7 @@ def load(root: Path, *, vocabulary: str | int = "top50") -> Dataset:
             "clean": lambda: _by_folder("clean", tracks, untagged | broken),
             "lee": lambda: _by_folder("lee", tracks, _too_short(tracks, leave=untagged | broken) | untagged | broken),
             "artist": lambda: split_by_group(
-                tracks, by="artist", parts=PARTS, tags=sorted(usual), name="artist", left_out=broken
+                published, by="artist", parts=PARTS, tags=sorted(usual), name="artist", left_out=broken
             ),
         },
         faults=faults,
@@ -181,9 +182,13 @@ def read_jukemir(file: TextIO) -> list[Track]:
         for clip in content.values():
             if clip["y_all"] is None:
                 continue
-            extra, cut = clip["extra"], clip["clip"]
-            track = _from_name(extra["clip_id"], extra["mp3_path"], tuple(dict.fromkeys(clip["y_all"])))
-            tracks.append(_with_names(replace(track, duration=cut.get("clip_duration")), extra))
+            extra, tags = clip["extra"], clip["y_all"]
+            if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+                raise TypeError(f"y_all is {tags!r:.80}")
+            track = _from_name(str(extra["clip_id"]), extra["mp3_path"], tuple(dict.fromkeys(tags)))
+            length = seconds(str(clip["clip"].get("clip_duration") or ""), f"clip {track.id}: clip_duration")
+            names = {name: str(extra[name] or "") for name in ("artist", "album", "title")}
+            tracks.append(_with_names(replace(track, duration=length), names))
     except (AttributeError, KeyError, TypeError) as error:
         raise InputError(f"not the JSON of jukemir: {type(error).__name__} {error}") from error
     return tracks
@@ -228,7 +233,7 @@ def _read(root: Path) -> list[Track]:
 
 def _from_name(id: str, path: str, tags: tuple[str, ...]) -> Track:
     """Make a track of what the name of its file says."""
-    found = _NAME.search(path)
+    found = _NAME.search(inside(path, f"clip {id}: mp3_path"))
     if found is None:
         return Track(id, Path(path), tags)
     artist, album = found["artist"], found["album"]
@@ -277,10 +282,10 @@ def _by_folder(name: str, tracks: Sequence[Track], reasons: Mapping[str, str]) -
 def _too_short(tracks: Sequence[Track], *, leave: Mapping[str, str]) -> dict[str, str]:
     """Find clips of at most 29.1 s: by their audio where it is there, else as published."""
     asked = [track for track in tracks if track.id not in leave]
-    seconds = map_ordered(_seconds, asked, jobs=cpu_count())
+    lengths = map_ordered(_seconds, asked, jobs=cpu_count())
     return {
         track.id: f"{length:.1f} s, at most {SHORTEST_OF_LEE} s"
-        for track, length in zip(asked, seconds, strict=True)
+        for track, length in zip(asked, lengths, strict=True)
         if length is not None and length <= SHORTEST_OF_LEE
     }
 

@@ -40,7 +40,7 @@ from earmark.datasets.interactions import Interactions, load_triplets
 from earmark.datasets.lastfm_tags import ARCHIVES, stream_tags
 from earmark.datasets.msd_audio import LAYOUTS, places, sevendigital_ids
 from earmark.datasets.msd_hdf5 import Summary, open_hdf5
-from earmark.datasets.reading import check_root, group_keys, how_to_get, locate, open_text, read_lines
+from earmark.datasets.reading import check_root, group_keys, how_to_get, locate, name_key, open_text, read_lines
 from earmark.datasets.safe_pickle import read_npy
 from earmark.datasets.splitting import split_by_group
 from earmark.errors import InputError, UsageError
@@ -273,7 +273,7 @@ def _track(
     fact: Fact | None,
 ) -> Track:
     artist = row.artist
-    groups = group_keys(artist=fact[0] if fact and fact[0] else artist, track=row.song)
+    groups = group_keys(artist=fact[0] if fact and fact[0] else name_key(artist), track=row.song)
     album = fact[1] if fact else ""
     if fact and album:
         groups = {**groups, "album": f"{groups.get('artist', '')}-{album}"}

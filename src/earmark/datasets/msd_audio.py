@@ -4,11 +4,12 @@ Previews have the paths that `7D_id_to_path.pkl` gives, or, without it, the same
 then the number. The number of a track comes from `MSD_id_to_7D_id.pkl`, from Choi's lists, or from the summary file.
 """
 
-from collections.abc import Callable, Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
+from earmark.audio.io import AUDIO_SUFFIXES
 from earmark.datasets import msd_lists as lists
-from earmark.datasets.reading import read_lines
+from earmark.datasets.reading import inside, list_folder, read_lines
 from earmark.errors import InputError
 
 LAYOUTS = ("auto", "7digital", "msd")
@@ -33,9 +34,8 @@ def places(root: Path, layout: str, numbers: Mapping[str, str]) -> Callable[[str
         raise InputError(f"{root}: MSD_id_to_7D_id.pkl is missing, the 7digital layout needs it", hint=HINT)
     listed = lists.beside(root, "lee", "7D_id_to_path.pkl")
     paths = lists.parse(listed, lists.read_pickled_texts) if listed else {}
-    strange = next((path for path in paths.values() if path.startswith("/") or ".." in PurePosixPath(path).parts), None)
-    if strange is not None:
-        raise InputError(f"{listed}: the path {strange!r} leads out of the folder")
+    for path in paths.values():
+        inside(path, f"{listed}: the path")
 
     def place(track: str) -> Path | None:
         number = numbers.get(track)
@@ -62,9 +62,13 @@ def sevendigital_ids(root: Path) -> dict[str, str]:
 
 
 def _suffix(folder: Path) -> str:
-    """Look at one file in the layout A/B/C for what audio files are called."""
-    audio = (path.suffix for path in folder.glob("[A-Z]/[A-Z]/[A-Z]/TR*") if path.suffix not in (".json", ".h5"))
-    return next(audio, ".mp3")
+    """Look at the first file in the layout A/B/C for what audio files are called."""
+
+    def letters(above: Path) -> Iterator[Path]:
+        return (path for path in list_folder(above) if len(path.name) == 1 and path.is_dir())
+
+    files = (f for a in letters(folder) for b in letters(a) for c in letters(b) for f in list_folder(c))
+    return next((f.suffix for f in files if f.stem[:2] == "TR" and f.suffix.lower() in AUDIO_SUFFIXES), ".mp3")
 
 
 def path_of_preview(number: str) -> str:

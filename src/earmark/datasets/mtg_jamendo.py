@@ -18,12 +18,13 @@ ML4MD at ICML 2019.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from earmark.datasets.base import Dataset, DatasetInfo, Fault, Remote, Split, Track, count_tags, covering
+from earmark.datasets.cells import seconds
 from earmark.datasets.mtg_jamendo_files import TARS
-from earmark.datasets.reading import csv_rows, group_keys, locate, number, open_text
+from earmark.datasets.reading import csv_rows, group_keys, inside, list_folder, locate, open_text
 from earmark.datasets.splitting import split_by_group
 from earmark.errors import InputError, UsageError
 from earmark.vocabulary import SPLITS, Vocabulary, category
@@ -172,13 +173,12 @@ def read_tracks(file: TextIO) -> list[Row]:
         id = cells[track]
         if not id or id in rows:
             raise InputError(f"line {line}: track {id!r} stands in the table already" if id else f"line {line}: no id")
-        if PurePosixPath(cells[path]).is_absolute() or ".." in cells[path].split("/"):
-            raise InputError(f"line {line}: path {cells[path]!r} leads out of the folder of the audio")
-        seconds = number(cells[length], f"line {line}: duration")
-        if seconds is None or not seconds > 0:
+        duration = seconds(cells[length], f"line {line}: duration")
+        if duration is None:
             raise InputError(f"line {line}: duration is {cells[length]!r}, expected seconds")
+        place = inside(cells[path], f"line {line}: path")
         named = tuple(dict.fromkeys(tag.strip() for tag in cells[tags:] if tag.strip()))
-        rows[id] = Row(id, cells[artist], cells[album], cells[path], seconds, named)
+        rows[id] = Row(id, cells[artist], cells[album], place, duration, named)
     return list(rows.values())
 
 
@@ -246,22 +246,13 @@ def _find_audio(root: Path) -> Callable[[str], Path]:
     folder = next((root / name for name in FOLDERS if (root / name).is_dir()), root / FOLDERS[0])
     if not folder.is_dir() and any((root / f"{i:02d}").is_dir() for i in range(100)):
         folder = root
-    there = {f"{i:02d}/{name}" for i in range(100) for name in _listed(folder / f"{i:02d}")}
+    there = {f"{i:02d}/{path.name}" for i in range(100) for path in list_folder(folder / f"{i:02d}")}
 
     def file_of(path: str) -> Path:
         low = path.removesuffix(".mp3") + ".low.mp3"
         return folder / (low if path not in there and low in there else path)
 
     return file_of
-
-
-def _listed(folder: Path) -> list[str]:
-    try:
-        return [path.name for path in folder.iterdir()]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be read: {error.strerror or error}") from error
 
 
 def _track(row: Row, names: Names, audio: Path, *, centre: bool) -> Track:

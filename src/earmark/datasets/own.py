@@ -8,7 +8,7 @@ from pathlib import Path
 
 from earmark.audio.io import AUDIO_SUFFIXES
 from earmark.datasets.base import DatasetInfo, Split, Targets, Track, by_frequency, count_tags, covering
-from earmark.datasets.reading import group_keys, how_to_get
+from earmark.datasets.reading import group_keys, how_to_get, name_key
 from earmark.datasets.splitting import By, split_by_group
 from earmark.errors import InputError, UsageError
 from earmark.files import walk_files
@@ -99,7 +99,7 @@ def groups_of(artist: str, album: str, recording: str = "") -> Mapping[str, str]
     >>> groups_of("The Band", "Live")
     {'artist': 'the band', 'album': 'the band / live'}
     """
-    artist, album = _folded(artist), _folded(album)
+    artist, album = name_key(artist), name_key(album)
     return group_keys(artist=artist, album=album and " / ".join(filter(None, (artist, album))), track=recording)
 
 
@@ -149,7 +149,3 @@ def task_of(tracks: Sequence[Track], vocabulary: Vocabulary) -> Targets:
     known = set(vocabulary.tags)
     one = all(sum(tag in known for tag in track.tags) == 1 for track in tracks)
     return "single_label" if one else "multi_label"
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()).strip()

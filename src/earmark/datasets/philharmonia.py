@@ -6,7 +6,7 @@ tag, spelt as in the name; title and recording say the rest. The folders do not 
 
 Splits
 ------
-track-0    earmark's, 12:1:3: all samples of one pitch of one instrument are in one part. They differ in length, dynamic
+track      earmark's, 12:1:3: all samples of one pitch of one instrument are in one part. They differ in length, dynamic
            and articulation only, so a split over samples would test on notes that it has trained on. Every instrument
            has one player and one room, in all parts: an accuracy tells them apart as well. An instrument with one
            sample can only be in one part.
@@ -115,7 +115,7 @@ def load(root: Path) -> Dataset:
         tracks,
         Vocabulary("philharmonia", tuple(instruments), ("instrument",) * len(instruments)),
         "single_label",
-        {"track-0": lambda: split_by_group(tracks, by="track", name="track-0")},
+        {"track": lambda: split_by_group(tracks, by="track", name="track")},
         tuple(
             Fault(id, "unreadable", "the published mp3 is damaged", "github.com/hugofloresgarcia/philharmonia-dataset")
             for id in BROKEN

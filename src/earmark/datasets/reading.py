@@ -8,6 +8,8 @@ import csv
 import gzip
 import io
 import json
+import math
+import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +19,8 @@ from typing import Any, TextIO
 from earmark.datasets.base import DatasetInfo
 from earmark.errors import InputError
 
-csv.field_size_limit(1 << 24)  # descriptions of tracks may be long
+LARGEST_CELL = 1 << 24  # characters; descriptions of tracks may be long
+MOST_DIGITS = 18  # of a whole number
 
 
 def locate(info: DatasetInfo, root: Path, *names: str) -> Path:
@@ -72,7 +75,8 @@ def open_text(path: Path) -> Iterator[TextIO]:
             with io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as text:
                 yield text
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is no UTF-8", hint="is it the published file?") from error
+        byte = error.object[error.start]
+        raise InputError(f"{path}: byte {byte:#04x} in it is no UTF-8", hint="is it the published file?") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{path}: the compressed file is damaged or cut off: {error}", hint="get it again") from error
     except InputError as error:
@@ -143,6 +147,7 @@ def read_table(
 
 def csv_rows(file: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and cells of every row that is not empty."""
+    csv.field_size_limit(max(csv.field_size_limit(), LARGEST_CELL))
     reader = csv.reader(file, delimiter=delimiter)
     try:
         for cells in reader:
@@ -165,9 +170,10 @@ def read_json(file: TextIO) -> Any:
     InputError
         If it is none.
     """
+    text = file.read()
     try:
-        return json.load(file)
-    except json.JSONDecodeError as error:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:  # of a number of thousands of digits, of lists in lists
         raise InputError(f"no JSON: {error}", hint="get it again") from error
 
 
@@ -177,16 +183,79 @@ def number(text: str | None, what: str) -> float | None:
     Raises
     ------
     InputError
-        If the text is something else.
+        If the text is something else, also NaN or infinity.
     """
     if text is None or not text.strip():
         return None
     try:
-        return float(text)
+        value = float(text)
     except ValueError as error:
-        raise InputError(f"{what} is {text!r}, expected a number") from error
+        raise InputError(f"{what} is {text[:80]!r}, expected a number") from error
+    if not math.isfinite(value):
+        raise InputError(f"{what} is {text!r}, expected a number")
+    return value
+
+
+def whole_number(text: str, what: str) -> int:
+    """Read a whole number from 0 on.
+
+    Raises
+    ------
+    InputError
+        If the text is something else.
+    """
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= MOST_DIGITS):
+        raise InputError(f"{what} is {text[:80]!r}, expected a whole number")
+    return int(digits)
+
+
+def inside(path: str, what: str) -> str:
+    """Return the path of a file, as a table has it, if it stays in the folder that it is relative to.
+
+    Raises
+    ------
+    InputError
+        If it is absolute, leads out of the folder, or is empty.
+    """
+    if leads_out(path):
+        raise InputError(f"{what} is {path[:200]!r}, which leads out of the folder of the audio")
+    return path
+
+
+def leads_out(path: str) -> bool:
+    """Tell whether a path is absolute, leads out of the folder that it is relative to, or is empty."""
+    given = Path(path)
+    return not given.parts or given.is_absolute() or bool(given.drive) or ".." in given.parts
+
+
+def list_folder(folder: Path) -> list[Path]:
+    """Return what lies in a folder, sorted, hidden entries left out; nothing if there is no such folder.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    try:
+        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read: {error.strerror or error}") from error
 
 
 def group_keys(**keys: str | None) -> Mapping[str, str]:
     """Return the group keys that are known."""
     return {name: key for name, key in keys.items() if key}
+
+
+def name_key(name: str) -> str:
+    """Return the key of a name; upper and lower case make no difference, nor how accents are encoded.
+
+    Examples
+    --------
+    >>> name_key("Bj\u00f6rk ") == name_key("BJO\u0308RK")
+    True
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()).strip()
