@@ -130,6 +130,27 @@ def test_a_bad_file_is_named_and_the_epoch_goes_on(folder: Path, tmp_path: Path)
     assert "gone.wav" in done[2].failures[4].message
 
 
+def test_where_there_is_no_audio_a_crop_is_an_error(folder: Path, tmp_path: Path) -> None:
+    io.write(tmp_path / "one.wav", np.zeros(1, np.float32), 44100)
+    end = Track("end", audio=folder / "a-16000.wav", segment=(6.99999, 9.0))
+    for track in (Track("one", audio=tmp_path / "one.wav"), end):
+        crops = AudioCrops([track], sample_rate=8000, n_samples=800)
+        with pytest.raises(InputError, match=rf"\.wav: no audio at .* s, where a crop of track {track.id} begins"):
+            crops[0]
+
+
+def test_seeds_and_epochs_are_whole_numbers(folder: Path) -> None:
+    for seed in (-1, 1 << 64, 0.5):
+        with pytest.raises(UsageError, match="seed="):
+            AudioCrops([], sample_rate=8000, n_samples=10, seed=seed)  # type: ignore[arg-type]
+    crops = AudioCrops(tracks(folder, "wav"), sample_rate=8000, n_samples=10, seed=(1 << 64) - 1)
+    assert crops.set_epoch((1 << 64) - 1)[0].shape == (10,)
+    with pytest.raises(UsageError, match="epoch=-1"):
+        batches(crops, batch_size=1, epoch=-1)
+    with pytest.raises(UsageError, match="seed=-1"):
+        batches(crops, batch_size=1, seed=-1)
+
+
 def test_batches(folder: Path) -> None:
     crops = AudioCrops(tracks(folder, "wav") * 3, sample_rate=8000, n_samples=800)
     assert [len(b.indices) for b in batches(crops, batch_size=4)] == [4, 4, 1]

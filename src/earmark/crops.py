@@ -86,7 +86,7 @@ class AudioCrops:
     Raises
     ------
     UsageError
-        If `n_samples` is not positive or `pad` is something else.
+        If `n_samples` is not positive, or `seed` or `pad` is something else.
     InputError
         If a track has no audio.
 
@@ -102,8 +102,7 @@ class AudioCrops:
     ) -> None:
         if n_samples < 1 or sample_rate < 1:
             raise UsageError(f"crops of {n_samples} samples at {sample_rate} Hz", hint="both must be at least 1")
-        if pad not in get_args(Pad):
-            raise UsageError(f"pad={pad!r}", hint=f"one of {', '.join(get_args(Pad))}")
+        _check(seed, pad)
         silent = next((track.id for track in tracks if track.audio is None), None)
         if silent is not None:
             raise InputError(f"track {silent} has no audio to crop")
@@ -121,6 +120,7 @@ class AudioCrops:
 
     def set_epoch(self, epoch: int) -> Self:
         """Go to an epoch; every track has another crop there."""
+        _check_number("epoch", epoch)
         self.epoch = epoch
         return self
 
@@ -178,8 +178,11 @@ class AudioCrops:
         offset = max(first - before / self.sample_rate, 0.0)
         seconds = (before + n_samples + margin) / self.sample_rate
         with open_audio(str(track.audio), sample_rate=self.sample_rate, offset=offset, duration=seconds) as reader:
-            samples = np.concatenate(list(reader.blocks()))
-        return samples[before : before + n_samples]
+            blocks = list(reader.blocks())
+        samples: Crop = np.concatenate(blocks)[before : before + n_samples] if blocks else np.empty(0, np.float32)
+        if not len(samples):
+            raise InputError(f"{track.audio}: no audio at {first:.2f} s, where a crop of track {track.id} begins")
+        return samples
 
 
 class StoreCrops:
@@ -196,7 +199,7 @@ class StoreCrops:
     Raises
     ------
     UsageError
-        If `n_frames` is not positive or `pad` is something else.
+        If `n_frames` is not positive, or `seed` or `pad` is something else.
     UnknownNameError
         If the store has no such track.
     """
@@ -212,8 +215,7 @@ class StoreCrops:
     ) -> None:
         if n_frames < 1:
             raise UsageError(f"crops of {n_frames} frames", hint="at least 1")
-        if pad not in get_args(Pad):
-            raise UsageError(f"pad={pad!r}", hint=f"one of {', '.join(get_args(Pad))}")
+        _check(seed, pad)
         self.store, self.n_frames, self.seed, self.pad, self.epoch = store, n_frames, seed, pad, 0
         self.ids = tuple(store.ids if ids is None else ids)
         self._lengths = [store.entry(id).n_frames for id in self.ids]
@@ -229,6 +231,7 @@ class StoreCrops:
 
     def set_epoch(self, epoch: int) -> Self:
         """Go to an epoch; every track has another crop there."""
+        _check_number("epoch", epoch)
         self.epoch = epoch
         return self
 
@@ -298,10 +301,11 @@ def batches(
     Raises
     ------
     UsageError
-        If `batch_size` is less than 1.
+        If `batch_size` is less than 1, or `epoch` or `seed` is no whole number from 0 on.
     """
     if batch_size < 1:
         raise UsageError(f"batch_size={batch_size}", hint="at least 1")
+    _check_number("seed", seed)
     return _batches(crops.set_epoch(epoch), order(len(crops), seed, epoch, shuffle), batch_size, drop_last, jobs)
 
 
@@ -333,6 +337,17 @@ def _batches(
             row[...] = crop
         failed = {index: error for index, error in taken if isinstance(error, EarmarkError)}
         yield Batch(np.array([index for index, _ in good], dtype=np.int64), stacked, failed)
+
+
+def _check(seed: int, pad: Pad) -> None:
+    if pad not in get_args(Pad):
+        raise UsageError(f"pad={pad!r}", hint=f"one of {', '.join(get_args(Pad))}")
+    _check_number("seed", seed)
+
+
+def _check_number(name: str, value: int) -> None:
+    if not (isinstance(value, int | np.integer) and 0 <= value < 1 << 64):
+        raise UsageError(f"{name}={value!r}", hint="a whole number from 0 to 2**64 - 1")
 
 
 def _checked(index: int, n: int) -> int:

@@ -346,9 +346,12 @@ def test_archives_and_folders_hold_the_same(root: Path) -> None:
     for name in ("lastfm_train", "lastfm_test"):
         shutil.unpack_archive(root / f"{name}.zip", root)
         (root / f"{name}.zip").unlink()
+    shutil.copytree(root / "lastfm_train", root / "lastfm_subset")  # its tracks are in the others too
     assert {weight: tags_of(root, min_weight=weight) for weight in (0, 51)} == expected
     for name in ("lastfm_train", "lastfm_test"):
         shutil.rmtree(root / name)
+    assert set(tags_of(root, min_weight=0)) < set(expected[0])
+    shutil.rmtree(root / "lastfm_subset")
     with pytest.raises(InputError, match=r"none of lastfm_tags.db, lastfm_train.zip"):
         open_dataset("msd", root)
     assert tags_of(root, labels="lee"), "labels of a split need no Last.fm"

@@ -112,6 +112,35 @@ def test_damage_is_an_error_of_ours(data: bytes) -> None:
         load(data)
 
 
+def test_what_stands_in_many_places_is_made_once() -> None:
+    """Forty lists, each holding the one before twice, are forty lists, and no billions of them."""
+    nested: Any = [np.zeros(1)]
+    for _ in range(40):
+        nested = [nested, nested]
+    content = load(pickle.dumps(nested))
+    assert content[0] is content[1]
+    objects: Any = np.array([0], object)
+    for _ in range(40):
+        pair = np.empty(2, object)
+        pair[:] = [objects, objects]
+        objects = pair
+    content = load(pickle.dumps(objects))
+    assert content[0] is content[1]
+
+
+def test_an_array_without_content_asks_for_no_memory() -> None:
+    data = pickle.dumps(np.empty((3, 0), object), protocol=2)
+    assert data.count(b"K\x03K\x00\x86") == 1
+    huge = data.replace(b"K\x03K\x00\x86", b"J" + struct.pack("<i", 10**9) + b"K\x00\x86")
+    assert load(huge) == []
+
+
+def test_no_pickle_changes_what_the_next_one_means() -> None:
+    """One that sets the defaults of what stands for a function."""
+    load(b"\x80\x02c_codecs\nencode\nN}X\x0c\x00\x00\x00__defaults__Ns\x86b.")
+    assert load(b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00a\x85R.") == b"a"
+
+
 def test_a_list_that_holds_itself_and_an_array() -> None:
     whole = [np.arange(2)]
     whole.append(whole)  # type: ignore[arg-type]

@@ -238,6 +238,8 @@ def _lastfm(root: Path, min_weight: float) -> Tagged:
     database = root / "lastfm_tags.db"
     archives = [p for name in ARCHIVES for p in (root / f"{name}.zip", root / name) if p.exists()]
     sources = [database] if database.is_file() else list({path.stem: path for path in reversed(archives)}.values())
+    if len(sources) > 1:  # the tracks of the subset are in the others too
+        sources = [path for path in sources if path.stem != ARCHIVES[-1]]
     if not sources:
         raise InputError(
             f"{root}: none of lastfm_tags.db, lastfm_train.zip, lastfm_test.zip is there, msd needs tags",

@@ -287,7 +287,11 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if not isinstance(value, str | int | float):
+        raise InputError(f"a {type(value).__name__} is there, expected a text or a number")
+    return str(value)
 
 
 def song_tracks(tracks: Iterable[ListedTrack], mismatches: Collection[Mismatch] = ()) -> Mapping[str, str]:

@@ -65,7 +65,7 @@ def read_pickle(file: BinaryIO) -> Any:
                 _check_memo(data)
             reader = _Unpickler(io.BytesIO(data), encoding="latin-1")
             content = reader.load()
-        return _plain(content) if reader.made_arrays else content
+        return _plain(content, {}) if reader.made_arrays else content
     except InputError:
         raise
     except _PICKLE_ERRORS as error:
@@ -122,13 +122,16 @@ class _Array:
     """Stands for a `numpy.ndarray` until all of the pickle is read."""
 
     state: Any = None
+    made: Any = None
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
 
     def real(self) -> Any:
-        _, shape, dtype, fortran, raw = self.state
-        return _lay_out(shape, dtype, raw, "F" if fortran else "C")
+        if self.made is None:
+            _, shape, dtype, fortran, raw = self.state
+            self.made = _lay_out(shape, dtype, raw, "F" if fortran else "C")
+        return self.made
 
 
 class _Unpickler(pickle.Unpickler):
@@ -185,7 +188,7 @@ class _Unpickler(pickle.Unpickler):
             ("numpy.core.multiarray", "_reconstruct"): reconstruct,
             ("numpy.core.multiarray", "scalar"): scalar,
             ("numpy.core.numeric", "_frombuffer"): from_buffer,
-            ("_codecs", "encode"): _bytes,
+            ("_codecs", "encode"): lambda *parts: _bytes(*parts),
             ("collections", "OrderedDict"): ordered,
         }
         for module in ("builtins", "__builtin__"):
@@ -217,7 +220,10 @@ def _lay_out(shape: Any, dtype: Any, raw: Any, order: Any) -> Any:
     if real.hasobject:
         if not isinstance(raw, list) or len(raw) != count:
             raise pickle.UnpicklingError("an array of objects without them")
-        return _nested([_plain(value) for value in raw], shape) if order == "C" or len(shape) < 2 else None
+        if not count:
+            return []
+        values = [_plain(value, {}) for value in raw]
+        return _nested(values, shape) if order == "C" or len(shape) < 2 else None
     data = raw.encode("latin-1") if isinstance(raw, str) else bytes(raw)
     if len(data) != count * real.itemsize:
         raise pickle.UnpicklingError(f"{len(data)} bytes for an array of shape {shape} and type {real}")
@@ -227,21 +233,26 @@ def _lay_out(shape: Any, dtype: Any, raw: Any, order: Any) -> Any:
 def _nested(values: list[Any], shape: tuple[int, ...]) -> Any:
     if len(shape) <= 1:
         return values if shape else values[0]
-    step = len(values) // shape[0] if shape[0] else 0
+    step = len(values) // shape[0]
     return [_nested(values[i * step : (i + 1) * step], shape[1:]) for i in range(shape[0])]
 
 
-def _plain(value: Any) -> Any:
-    """Put arrays in the place of what stands for them."""
+def _plain(value: Any, known: dict[int, Any]) -> Any:
+    """Put arrays in the place of what stands for them; what stands in several places is made once."""
+    if not isinstance(value, _Array | dict | list | tuple):
+        return value
+    if id(value) not in known:
+        known[id(value)] = _made(value, known)
+    return known[id(value)]
+
+
+def _made(value: Any, known: dict[int, Any]) -> Any:
     if isinstance(value, _Array):
         return value.real()
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, tuple):
-        return tuple(_plain(item) for item in value)
-    return value
+        return {key: _plain(item, known) for key, item in value.items()}
+    items = [_plain(item, known) for item in value]
+    return tuple(items) if isinstance(value, tuple) else items
 
 
 def _may_ask_for_memory(data: bytes) -> bool:
