@@ -49,11 +49,16 @@ class Workers:
         Raises
         ------
         InputError
-            If decoding it brought the process down, besides what `compute` raises.
+            If decoding it brought the process down, or this was closed, besides what `compute` raises.
         """
         if not self._n:
             return compute(path, segment, self._spectrum, self._setup[2])
         worker = self._idle.get()
+        if self._closed:
+            if worker is not None:
+                worker.close()
+            self._idle.put(None)  # the next that waits wakes, too
+            raise InputError(f"{path}: interrupted")
         again: _Worker | None = None
         try:
             worker = worker or _Worker(self._setup)
@@ -88,6 +93,7 @@ class Workers:
                 worker = self._idle.get_nowait()
                 if worker is not None:
                     worker.close()
+        self._idle.put(None)  # a thread that waits, or comes later, finds that this is closed
 
     def __enter__(self) -> "Workers":
         return self
