@@ -12,6 +12,7 @@ import pickle
 import queue
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
@@ -36,7 +37,7 @@ class Workers:
     def __init__(self, frontend: str, parameters: Mapping[str, Any], dtype: str, n: int) -> None:
         self._setup = (frontend, dict(parameters), dtype)
         self._spectrum = SPECTRA.build(frontend, **parameters)
-        self._closed = False
+        self._closed = threading.Event()
         self._busy: set[_Worker] = set()
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         self._n = n
@@ -54,7 +55,7 @@ class Workers:
         if not self._n:
             return compute(path, segment, self._spectrum, self._setup[2])
         worker = self._idle.get()
-        if self._closed:
+        if self._closed.is_set():
             if worker is not None:
                 worker.close()
             self._idle.put(None)  # the next that waits wakes, too
@@ -72,20 +73,20 @@ class Workers:
             if worker is None:
                 raise InputError(f"{path}: no process could be started: {error}") from error
             status = worker.close()
-            if self._closed:
+            if self._closed.is_set():
                 raise InputError(f"{path}: interrupted") from None
             raise InputError(f"{path}: the process that decoded it ended with status {status}") from None
         finally:
             if worker is not None:
                 self._busy.discard(worker)
             self._idle.put(again)
-            if self._closed:
+            if self._closed.is_set():
                 self.close()
         return block
 
     def close(self) -> None:
         """End the processes, those at work, too: who closes this waits for no result any more."""
-        self._closed = True
+        self._closed.set()
         for busy in list(self._busy):
             busy.kill()
         with contextlib.suppress(queue.Empty):
