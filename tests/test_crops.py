@@ -178,6 +178,7 @@ def test_what_makes_no_crops(folder: Path) -> None:
     crops = AudioCrops(tracks(folder, "wav"), sample_rate=8000, n_samples=10)
     with pytest.raises(IndexError):
         crops[3]
+    assert np.array_equal(crops[-1], crops[2]), "counted from the end, the same crop"
     with pytest.raises(UsageError, match="batch_size=0"):
         batches(crops, batch_size=0)
 

@@ -129,7 +129,9 @@ def test_files_outside_are_not_named(cal10k: Path) -> None:
     assert [track.audio for track in open_dataset("cal10k", cal10k)] == [None, None, None]
 
 
-@pytest.mark.parametrize("options", [{"vocabulary": 0}, {"vocabulary": "top"}, {"annotations": "none"}])
+@pytest.mark.parametrize(
+    "options", [{"vocabulary": 0}, {"vocabulary": True}, {"vocabulary": "top"}, {"annotations": "none"}]
+)
 def test_unknown_options(made: tuple[str, Path], options: dict[str, Any]) -> None:
     name, root = made
     with pytest.raises(UsageError) as error:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from earmark.audio.io import probe
-from earmark.datasets import open_dataset
+from earmark.datasets import dataset_info, open_dataset
 from earmark.datasets.base import Dataset
-from earmark.datasets.esc import OLD_CLASSES, read_clips
+from earmark.datasets.esc import OLD_CLASSES, make_dataset, read_clips
 from earmark.errors import InputError
 
 HEADER = "filename,fold,target,category,esc10,src_file,take\n"
@@ -38,6 +38,13 @@ def test_real_esc10(shared: Path) -> None:
     assert track.tags == ("dog",)
     assert track.audio is not None
     assert probe(track.audio).duration == pytest.approx(5.0, abs=0.1)
+
+
+def test_pieces_of_a_recording_are_of_one_group() -> None:
+    pieces = [ROW, ROW.replace("-A-", "-B-").replace(",A", ",B"), ROW.replace("100032", "7")]
+    clips = [(Path(clip.file_name), clip) for clip in read_clips(io.StringIO(HEADER + "".join(pieces)))]
+    dataset = make_dataset(dataset_info("esc50"), Path(), clips)
+    assert [track.groups["track"] for track in dataset] == ["100032", "100032", "7"]
 
 
 def test_both_layouts_give_the_same(tmp_path: Path) -> None:

@@ -131,6 +131,7 @@ def test_one_list_per_field() -> None:
         ("[]", "no JAMS: TypeError"),
         ("{}", "no JAMS: KeyError: 'file_metadata'"),
         ("[" * 100_000, "no J"),
+        (jam(observation(10**400, 1, "rock")), "no JAMS: OverflowError"),
         (jam(observation(-1, 1, "rock")), "time is -1, expected seconds"),
         (jam(observation(0, 1, ["rock"])), r"no JAMS: TypeError: value \['rock'\] is no tag"),
         (jam(observation(0, 1, "rock"), duration="long"), "duration is 'long', expected seconds"),
@@ -157,3 +158,9 @@ def test_two_tracks_of_one_id(tmp_path: Path) -> None:
 def test_a_folder_without_jams(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no JAMS file is there"):
         open_dataset("jams", tmp_path)
+
+
+def test_the_highest_confidence_counts_in_whatever_order(tmp_path: Path) -> None:
+    for name, confidences in (("a.jams", (0.2, 0.9)), ("b.jams", (0.9, 0.2))):
+        write(tmp_path, name, jam(*(observation(0, 1, "rock", confidence) for confidence in confidences)))
+    assert [track.tag_weights for track in open_dataset("jams", tmp_path)] == [(0.9,), (0.9,)]

@@ -151,3 +151,13 @@ def test_archives_are_read_one_track_at_a_time(root: Path) -> None:
     assert next(stream).track == TRACKS[0]
     with pytest.raises(InputError, match=r"b.json"):
         next(stream)
+
+
+def test_a_weight_of_hundreds_of_digits_is_an_error() -> None:
+    content = '{"track_id": "x", "tags": [["a", 1' + "0" * 400 + "]]}"
+    with pytest.raises(InputError, match=r"x: the weight of tag 'a' is 10{79}, expected a number"):
+        parse_json(content.encode())
+
+
+def test_of_a_tag_that_stands_there_twice_the_heaviest_counts() -> None:
+    assert clean_tags([("a", 9), ("a", 5)], "x") == clean_tags([("a", 5), ("a", 9)], "x") == (("a", 9),)

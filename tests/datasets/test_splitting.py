@@ -2,16 +2,18 @@
 
 import hashlib
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.datasets import splitting
-from earmark.datasets.base import Track
+from earmark.datasets import dataset_info, splitting
+from earmark.datasets.base import Dataset, Split, Track
 from earmark.datasets.splitting import By, fold_split, folds, group_key, split_by_group
-from earmark.errors import UsageError
+from earmark.errors import InputError, UsageError
+from earmark.vocabulary import from_tags
 
 TAGS = ("rock", "jazz", "piano", "slow")
 
@@ -140,3 +142,30 @@ def test_what_cannot_be_split() -> None:
         split_by_group(tracks, by="genre")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="3 folds of 2 groups"):
         folds(tracks, 3, by="artist")
+
+
+def test_a_track_without_a_group_is_none_of_those_that_have_its_name() -> None:
+    with_key, without = Track("a", groups={"artist": "b"}), Track("b")
+    assert group_key(with_key, "artist") != group_key(without, "artist")
+
+
+def test_a_track_stands_once_in_a_split() -> None:
+    with pytest.raises(InputError, match="split 'x': track 'a' stands in it 2 times"):
+        Split("x", "of a test", {"train": ("a", "b"), "test": ("a",)})
+    with pytest.raises(InputError, match="track 'a' stands in it 2 times"):
+        Split("x", "of a test", {"train": ("a",)}, {"a": "left out"})
+    dataset = Dataset(
+        dataset_info("table"),
+        Path(),
+        {},
+        (Track("a"), Track("b")),
+        from_tags("x", ["rock"]),
+        split_makers={
+            "less": lambda: Split("less", "", {"train": ("a",)}),
+            "more": lambda: Split("more", "", {"train": ("a", "b", "c")}),
+        },
+    )
+    with pytest.raises(InputError, match="says nothing of track 'b'"):
+        dataset.split("less")
+    with pytest.raises(InputError, match="names track 'c', which the dataset does not have"):
+        dataset.split("more")

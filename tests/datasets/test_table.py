@@ -212,3 +212,22 @@ def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"\[parquet\]"):
         open_dataset("table", tmp_path)
+
+
+@pytest.mark.parametrize("time", ["9" * 5000 + ":01", "9" * 400 + ":00:01", "1e400", "-1", "1:2:3:4"])
+def test_times_that_are_none(tmp_path: Path, time: str) -> None:
+    (tmp_path / "t.csv").write_text(f"path,tags,duration\na.mp3,rock,{time}\n")
+    with pytest.raises(InputError, match=r"t\.csv: a\.mp3: duration is .*, expected"):
+        open_dataset("table", tmp_path)
+
+
+def test_a_tag_that_stands_there_twice_keeps_its_first_weight(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("path,tags,weights\na.mp3,rock;pop;rock,1;2;3\n")
+    (track,) = open_dataset("table", tmp_path)
+    assert (track.tags, track.tag_weights) == (("rock", "pop"), (1.0, 2.0))
+
+
+def test_artists_stay_together_before_pieces_of_recordings(tmp_path: Path) -> None:
+    rows = [f"{i}.mp3,rock,artist {i % 9},{start},{start + 1}" for i in range(40) for start in (0, 5)]
+    (tmp_path / "t.csv").write_text("\n".join(["path,tags,artist,start,end", *rows]))
+    assert open_dataset("table", tmp_path).split_names == ("artist",)

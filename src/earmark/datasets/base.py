@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.errors import InputError, UnknownNameError
+from earmark.errors import InputError, UnknownNameError, UsageError
 from earmark.vocabulary import SPLITS, Vocabulary
 
 Targets = Literal["multi_label", "single_label"]
@@ -336,6 +336,25 @@ def count_tags(tracks: Iterable[Track]) -> Counter[str]:
 def by_frequency(counts: Mapping[str, int]) -> list[str]:
     """Sort tags: the most frequent first, those of equal frequency by their names (code points)."""
     return sorted(counts, key=lambda tag: (-counts[tag], tag))
+
+
+def most_frequent(ranked: Sequence[str], chosen: object, *, names: str) -> Sequence[str]:
+    """Return as many tags as the option `vocabulary` asks for.
+
+    Parameters
+    ----------
+    ranked : all tags, the most frequent first
+    chosen : how many
+    names : what else the option may be, such as "all"
+
+    Raises
+    ------
+    UsageError
+        If `chosen` is no number from 1 to that of all tags.
+    """
+    if isinstance(chosen, int) and not isinstance(chosen, bool) and 0 < chosen <= len(ranked):
+        return ranked[:chosen]
+    raise UsageError(f"vocabulary={chosen!r}", hint=f"{names}, or a number from 1 to {len(ranked)}")
 
 
 def _some(names: Iterable[str], n: int = 3) -> str:

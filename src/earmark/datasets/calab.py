@@ -7,9 +7,9 @@ a table of songs and a table of tags, each followed by the songs that carry it; 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from earmark.datasets.base import by_frequency
+from earmark.datasets.base import by_frequency, most_frequent
 from earmark.datasets.reading import csv_rows, number, read_lines
-from earmark.errors import InputError, UsageError
+from earmark.errors import InputError
 from earmark.vocabulary import Vocabulary, category
 
 # Artists of CAL500 with a hyphen in their name, as B. McFee found; the name of a song is "artist-title".
@@ -163,10 +163,8 @@ def choose(name: str, tags: Sequence[str], counts: Mapping[str, int], chosen: st
     """
     if chosen == "all":
         return _vocabulary(f"{name}-all", tags)
-    if isinstance(chosen, int) and 0 < chosen <= len(tags):
-        every = {tag: counts.get(tag, 0) for tag in tags}
-        return _vocabulary(f"{name}-top{chosen}", by_frequency(every)[:chosen])
-    raise UsageError(f"vocabulary={chosen!r}", hint=f"all, or a number from 1 to {len(tags)}")
+    ranked = by_frequency({tag: counts.get(tag, 0) for tag in tags})
+    return _vocabulary(f"{name}-top{chosen}", most_frequent(ranked, chosen, names="all"))
 
 
 def _vocabulary(name: str, tags: Sequence[str]) -> Vocabulary:

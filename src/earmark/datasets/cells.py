@@ -11,7 +11,7 @@ from typing import Any
 from earmark.datasets.reading import number
 from earmark.errors import InputError
 
-_CLOCK = re.compile(r"(?:(?P<h>\d+):)?(?P<m>\d+):(?P<s>\d+(?:\.\d+)?)")
+_CLOCK = re.compile(r"(?:(?P<h>\d{1,9}):)?(?P<m>\d{1,9}):(?P<s>\d{1,9}(?:\.\d+)?)")
 
 
 def text(cell: Any) -> str:

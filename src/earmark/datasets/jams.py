@@ -187,7 +187,7 @@ def read_jams(file: TextIO, *, namespace: str = "all") -> Jam:
             identifiers={str(key): str(value) for key, value in (about.get("identifiers") or {}).items() if value},
             sandbox=dict(sandbox),
         )
-    except (AttributeError, KeyError, TypeError, RecursionError) as error:
+    except (AttributeError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(f"no JAMS: {type(error).__name__}: {error}") from error
     except ValueError as error:
         if isinstance(error, InputError):

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote
 
+from earmark.datasets.reading import naming
 from earmark.errors import InputError
 
 Tags = tuple[tuple[str, float], ...]
@@ -46,13 +47,8 @@ def stream_tags(path: Path) -> Iterator[TaggedTrack]:
     if path.is_dir():
         yield from stream_folder(path)
     elif path.suffix == ".zip":
-        try:
-            with path.open("rb") as file:
-                yield from read_archive(file)
-        except InputError as error:
-            raise InputError(f"{path}: {error.message}", hint=error.hint) from error
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+        with naming(path), path.open("rb") as file:
+            yield from read_archive(file)
     else:
         yield from stream_database(path)
 
@@ -84,12 +80,8 @@ def tags_in_database(path: Path, track: str) -> Tags:
 def stream_folder(root: Path) -> Iterator[TaggedTrack]:
     """Yield the tracks of an unpacked JSON archive, in the order of their ids."""
     for path in sorted(root.rglob("*.json")):
-        try:
+        with naming(path):
             yield parse_json(path.read_bytes())
-        except InputError as error:
-            raise InputError(f"{path}: {error.message}", hint=error.hint) from error
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def read_archive(file: BinaryIO) -> Iterator[TaggedTrack]:
@@ -99,10 +91,8 @@ def read_archive(file: BinaryIO) -> Iterator[TaggedTrack]:
             for member in archive.infolist():
                 if member.filename.endswith(".json") and not member.filename.startswith("__MACOSX"):
                     content = archive.read(member)
-                    try:
+                    with naming(Path(member.filename)):
                         yield parse_json(content)
-                    except InputError as error:
-                        raise InputError(f"{member.filename}: {error.message}", hint=error.hint) from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise InputError(f"no zip archive, or a damaged one: {error}", hint="get it again") from error
 
@@ -132,8 +122,8 @@ def clean_tags(pairs: Iterable[tuple[Any, Any]], where: str) -> Tags:
     for tag, value in pairs:
         try:
             weight = float(value)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"{where}: the weight of tag {tag!r} is {value!r}, expected a number") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"{where}: the weight of tag {tag!r} is {value!r:.80}, expected a number") from error
         if not 0 <= weight <= 100:
             raise InputError(f"{where}: the weight of tag {tag!r} is {value!r}, expected 0 to 100")
         name = str(tag).strip()

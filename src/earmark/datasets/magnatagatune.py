@@ -31,11 +31,22 @@ from pathlib import Path
 from typing import TextIO
 
 from earmark.audio.io import probe
-from earmark.datasets.base import NO_TAG, Dataset, DatasetInfo, Fault, Remote, Split, Track, count_tags, covering
+from earmark.datasets.base import (
+    NO_TAG,
+    Dataset,
+    DatasetInfo,
+    Fault,
+    Remote,
+    Split,
+    Track,
+    count_tags,
+    covering,
+    most_frequent,
+)
 from earmark.datasets.cells import seconds
 from earmark.datasets.reading import group_keys, inside, locate, open_text, read_json, read_table
 from earmark.datasets.splitting import PARTS, split_by_group
-from earmark.errors import EarmarkError, InputError, UsageError
+from earmark.errors import EarmarkError, InputError
 from earmark.parallel import cpu_count, map_ordered
 from earmark.vocabulary import Vocabulary, from_tags, get_vocabulary, merged_name
 
@@ -265,9 +276,7 @@ def _vocabulary(tracks: Sequence[Track], chosen: str | int) -> Vocabulary:
         return from_tags(f"magnatagatune-{chosen}", tags[:50])
     if chosen == "all":
         return from_tags("magnatagatune-all", tags)
-    if isinstance(chosen, int) and 0 < chosen <= len(tags):
-        return from_tags(f"magnatagatune-top{chosen}", tags[:chosen])
-    raise UsageError(f"vocabulary={chosen!r}", hint=f"top50, all, merged, or a number from 1 to {len(tags)}")
+    return from_tags(f"magnatagatune-top{chosen}", most_frequent(tags, chosen, names="top50, all, merged"))
 
 
 def _by_folder(name: str, tracks: Sequence[Track], reasons: Mapping[str, str]) -> Split:

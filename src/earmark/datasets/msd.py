@@ -35,7 +35,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.datasets import msd_lists as lists
-from earmark.datasets.base import Dataset, DatasetInfo, Fault, Remote, Split, Track, by_frequency, count_tags, covering
+from earmark.datasets.base import (
+    Dataset,
+    DatasetInfo,
+    Fault,
+    Remote,
+    Split,
+    Track,
+    by_frequency,
+    count_tags,
+    covering,
+    most_frequent,
+)
 from earmark.datasets.interactions import Interactions, load_triplets
 from earmark.datasets.lastfm_tags import ARCHIVES, stream_tags
 from earmark.datasets.msd_audio import LAYOUTS, places, sevendigital_ids
@@ -295,9 +306,7 @@ def _vocabulary(tracks: Sequence[Track], chosen: str | int, top50: Vocabulary, l
     if chosen == "top50":
         return top50
     tags = by_frequency(count_tags(tracks))
-    if isinstance(chosen, int) and 0 < chosen <= len(tags):
-        return from_tags(f"msd-{labels}-top{chosen}", tags[:chosen])
-    raise UsageError(f"vocabulary={chosen!r}", hint=f"top50, or a number from 1 to {len(tags)}")
+    return from_tags(f"msd-{labels}-top{chosen}", most_frequent(tags, chosen, names="top50"))
 
 
 def _splitter(root: Path, name: str, tracks: Sequence[Track]) -> Callable[[], Split]:

@@ -6,14 +6,13 @@ title may hold too. A split is read from the files that its authors published; t
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TextIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.datasets.reading import open_text, read_table
+from earmark.datasets.reading import naming, open_text, read_table
 from earmark.datasets.safe_pickle import read_npy, read_pickle
 from earmark.errors import InputError
 
@@ -273,17 +272,6 @@ def parse_text(path: Path, parser: Callable[[TextIO], T]) -> T:
     """Parse a text file; errors get its name."""
     with open_text(path) as file:
         return parser(file)
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Put the name of a file in front of what is complained about."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{path}: {error.message}", hint=error.hint) from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def _text(value: Any) -> str:

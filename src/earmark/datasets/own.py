@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from earmark.audio.io import AUDIO_SUFFIXES
-from earmark.datasets.base import DatasetInfo, Split, Targets, Track, by_frequency, count_tags, covering
+from earmark.datasets.base import DatasetInfo, Split, Targets, Track, by_frequency, count_tags, covering, most_frequent
 from earmark.datasets.reading import group_keys, how_to_get, name_key
 from earmark.datasets.splitting import By, split_by_group
-from earmark.errors import InputError, UsageError
+from earmark.errors import InputError
 from earmark.files import walk_files
 from earmark.vocabulary import Vocabulary, from_tags
 
@@ -86,9 +86,7 @@ def vocabulary_of(name: str, tracks: Sequence[Track], chosen: str | int) -> Voca
         raise InputError("no track has a tag", hint=f"what {name} reads: earmark datasets info {name}")
     if chosen == "all":
         return from_tags(name, tags)
-    if isinstance(chosen, int) and not isinstance(chosen, bool) and 0 < chosen <= len(tags):
-        return from_tags(f"{name}-top{chosen}", tags[:chosen])
-    raise UsageError(f"vocabulary={chosen!r}", hint=f"all, or a number from 1 to {len(tags)}")
+    return from_tags(f"{name}-top{chosen}", most_frequent(tags, chosen, names="all"))
 
 
 def groups_of(artist: str, album: str, recording: str = "") -> Mapping[str, str]:

@@ -69,25 +69,30 @@ def open_text(path: Path) -> Iterator[TextIO]:
     InputError
         If it cannot be read, is no UTF-8, or its compression is damaged; also when that shows only while reading.
     """
+    with naming(path):
+        try:
+            with path.open("rb") as raw:
+                binary = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+                with io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as text:
+                    yield text
+        except UnicodeDecodeError as error:
+            byte = error.object[error.start]
+            raise InputError(f"byte {byte:#04x} in it is no UTF-8", hint="is it the published file?") from error
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise InputError(f"the compressed file is damaged or cut off: {error}", hint="get it again") from error
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put the name of a file in front of what its parser, which does not know it, or the disk complains about."""
     try:
-        with path.open("rb") as raw:
-            binary = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-            with io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as text:
-                yield text
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise InputError(f"{path}: byte {byte:#04x} in it is no UTF-8", hint="is it the published file?") from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path}: the compressed file is damaged or cut off: {error}", hint="get it again") from error
+        yield
     except InputError as error:
-        raise _named(error, path) from error
+        if error.message.startswith(str(path)):
+            raise
+        raise InputError(f"{path}: {error.message}", hint=error.hint) from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def _named(error: InputError, path: Path) -> InputError:
-    """Put the name of the file in front of what a parser, which does not know it, complained about."""
-    return error if error.message.startswith(str(path)) else InputError(f"{path}: {error.message}", hint=error.hint)
 
 
 def read_table(
