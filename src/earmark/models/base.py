@@ -165,7 +165,7 @@ def build(architecture: str, /, **options: object) -> TaggingModel:
     >>> build("fcn", n_tags=50).n_parameters
     447732
     """
-    from earmark.models import crnn, fcn, musicnn  # noqa: F401  (importing registers them)
+    from earmark.models import crnn, fcn, musicnn, short_chunk  # noqa: F401  (importing registers them)
 
     return ARCHITECTURES.build(architecture, **options)
 
