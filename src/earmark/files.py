@@ -24,7 +24,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     Parameters
     ----------
-    path : of the file; its folder exists
+    path : of the file; its folder exists. A link stays one: what it leads to is replaced
 
     Raises
     ------
@@ -40,7 +40,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     ...     (Path(folder) / "a.txt").read_text()
     'whole'
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path)) if Path(path).is_symlink() else Path(path)
     temporary = target.with_name(f".{uuid.uuid4().hex}.part")  # its length does not depend on the name's
     with disk_errors(target):
         if not target.parent.is_dir():
@@ -50,6 +50,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
+            with suppress(FileNotFoundError):
+                temporary.chmod(target.stat().st_mode & 0o7777)
             temporary.replace(target)
         finally:
             with suppress(OSError):
