@@ -62,13 +62,13 @@ class Registry(Generic[T]):
 
 
 def check_options(what: str, factory: Callable[..., object], options: Mapping[str, object]) -> None:
-    """Raise `UsageError` if `options` holds a name that is no parameter of `factory`."""
+    """Raise `UsageError` if `options` holds a name that is no parameter of `factory`; `root` is no option."""
     import inspect
     from difflib import get_close_matches
 
-    known = [name for name in inspect.signature(factory).parameters if name != "self"]
+    known = [name for name in inspect.signature(factory).parameters if name not in ("self", "root")]
     for option in options:
         if option not in known:
             close = get_close_matches(option, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"it takes: {', '.join(known)}"
+            hint = f"did you mean {close[0]!r}?" if close else f"it takes: {', '.join(known) or 'none'}"
             raise UsageError(f"{what} takes no option {option!r}", hint=hint)

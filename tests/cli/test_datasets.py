@@ -308,6 +308,35 @@ def test_what_split_refuses(cli: Cli, root: Path) -> None:
     assert status("--by", "artist", "--parts", "1:1:1", "--set", "vocabulary=9999") == 2
 
 
+def test_no_split_by_artists_of_whom_none_is_known(cli: Cli, tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("path,tags,artist\n" + "".join(f"{i}.mp3,x,\n" for i in range(9)))
+    answer = cli("datasets", "split", "table", table, "--by", "artist")
+    assert (answer.status, answer.out) == (2, "")
+    assert "table: no artist of any track is known" in answer.err
+    table.write_text("path,tags,artist\n" + "".join(f"{i}.mp3,x,{'Ana' * (i < 2)}\n" for i in range(9)))
+    answer = cli("datasets", "split", "table", table, "--by", "artist")
+    assert answer.status == 0
+    assert answer.err.startswith("of 7 of 9 tracks no artist is known: each stands for itself")
+
+
+def test_root_is_no_option(cli: Cli, tmp_path: Path) -> None:
+    for name in ("root", "name"):
+        answer = cli("datasets", "stats", "esc10", tmp_path, "--set", f"{name}=x")
+        assert answer.status == 2
+        assert f"dataset 'esc10' takes no option '{name}'\nhint: it takes: none" in answer.err
+
+
+def test_long_names_give_way_to_numbers(cli: Cli, tmp_path: Path, terminal: Callable[[], None]) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("path,tags\n" + "".join(f"{i}.mp3,{'a' * 60};{'b' * 60}\n" for i in range(9)))
+    terminal()
+    answer = cli("datasets", "stats", "table", table, "--no-audio", "--no-pictures", "-o", tmp_path / "out")
+    (line,) = [line for line in answer.out.splitlines() if "a…" in line and "b…" in line]
+    assert line.split()[-5:] == ["9", "100.0", "%", "100.0", "%"]
+    assert len(line) <= 100
+
+
 def test_parts() -> None:
     assert parse_parts("8:1:1") == {"train": 8.0, "validation": 1.0, "test": 1.0}
     with pytest.raises(UsageError, match="two or three numbers"):

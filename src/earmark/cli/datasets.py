@@ -332,8 +332,15 @@ def _listed(dataset: "Dataset", made: "Split", *, as_json: bool) -> str:
 
 
 def _make(dataset: "Dataset", by: "Group", parts: str, seed: int) -> "Split":
+    from earmark.cli import output as words
     from earmark.datasets.splitting import split_by_group
+    from earmark.errors import UsageError
 
+    n_without = sum(not track.groups.get(by) for track in dataset) if by in ("artist", "album") else 0
+    if n_without == len(dataset):
+        raise UsageError(f"{dataset.info.name}: no {by} of any track is known", hint="--by track, or --by id")
+    if n_without:
+        words.note(f"of {n_without:,} of {len(dataset):,} tracks no {by} is known: each stands for itself")
     broken = {fault.track: fault.detail or fault.kind for fault in dataset.faults if fault.is_fatal}
     tags = sorted(dataset.vocabulary.tags)
     return split_by_group(dataset, by=by, parts=parse_parts(parts), seed=seed, tags=tags, left_out=broken)

@@ -67,7 +67,7 @@ def dataset_options(name: str) -> dict[str, Any]:
     return {key: value.default for key, value in parameters.items() if key != "root"}
 
 
-def open_dataset(name: str, root: str | Path, **options: object) -> Dataset:
+def open_dataset(name: str, root: str | Path, /, **options: object) -> Dataset:
     """Read the labels of a dataset from its published files.
 
     Parameters
