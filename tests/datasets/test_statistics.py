@@ -2,6 +2,7 @@
 
 import json
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from earmark.datasets import DATASETS, magnatagatune, open_dataset
 from earmark.datasets.base import NO_TAG, Dataset, Fault, Split, Track
 from earmark.datasets.statistics import compute, count_together, describe_durations
-from earmark.errors import UnknownNameError
+from earmark.errors import UnknownNameError, UsageError
 from earmark.vocabulary import from_tags
 
 MAKERS = Path(__file__).parent / "makers"
@@ -72,6 +73,23 @@ def test_parts_and_leaks() -> None:
     assert (album.n_groups, album.n_shared, album.n_shared_tracks) == (1, 0, 0)
     assert found.left_out == {"half": {"why not": 1}}
     assert found.splits == {"half": "by hand"}
+
+
+def test_a_track_of_which_nothing_is_known_is_a_recording_of_its_own() -> None:
+    tracks = tuple(replace(track, groups={"track": "x"} if track.id in "23" else {}) for track in TRACKS)
+    found = compute(toy(tracks))
+    assert found.n_groups == {"track": 4}
+    (leak,) = found.leaks
+    assert (leak.by, leak.n_groups, leak.n_shared, leak.n_shared_tracks) == ("track", 2, 1, 1)
+
+
+def test_a_split_that_the_tracks_cannot_fill_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "rock").mkdir()
+    (tmp_path / "rock" / "a.mp3").touch()
+    few = open_dataset("folder", tmp_path)
+    assert compute(few).parts == ()
+    with pytest.raises(UsageError, match="cannot fill 3 parts"):
+        compute(few, splits=["random"])
 
 
 def test_splits_are_chosen() -> None:

@@ -18,6 +18,7 @@ from earmark.progress import bar
 
 MOST = 20  # lines of a list on a terminal
 PAIRS = 8
+NARROWEST = 12  # columns that a name keeps
 GROUP_WORDS = {"artist": "artists", "album": "albums", "track": "recordings"}
 
 
@@ -59,7 +60,7 @@ def print_info(info: DatasetInfo, defaults: Mapping[str, Any]) -> None:
         "licence": info.licence,
         "home": info.home,
         "to get it": info.how_to_get,
-        "download": f"{len(info.remotes)} files{size}" if info.remotes else "none",
+        "download": output.counted(len(info.remotes), "file") + size if info.remotes else "none",
         "no download": info.no_download,
         "consent": info.consent,
         "paper": info.citation,
@@ -139,7 +140,7 @@ def _summary(found: Verification) -> Iterator[str]:
     if found.labels_problem:
         yield "not good: the labels cannot be read"
         return
-    yield f"labels: {found.n_tracks:,} tracks can be read"
+    yield f"labels: {output.counted(found.n_tracks, 'track')} can be read"
     if found.n_audio and not found.n_present:
         yield "audio: none is here; --labels-only verifies the labels alone"
     elif found.n_audio:
@@ -169,7 +170,7 @@ def print_statistics(found: Statistics) -> None:
     options = "".join(f", {key}={value}" for key, value in found.options.items())
     groups = [f"{n:,} {GROUP_WORDS[by]}" for by, n in found.n_groups.items()]
     _say(f"{found.title} ({found.name}{options})")
-    _say(", ".join([f"{found.n_tracks:,} tracks", *groups]))
+    _say(", ".join([output.counted(found.n_tracks, "track"), *groups]))
     n_zero = len(found.without_tag)
     _say(f"{len(found.vocabulary):,} tags, {found.mean_tags:.2f} on a track; {n_zero:,} tracks without any")
     _print_durations(found)
@@ -271,20 +272,23 @@ def _print_tags(found: Statistics) -> None:
 
 
 def _print_pairs(found: Statistics) -> None:
-    """Print which tags come together most: by the tracks with both, of those with either."""
+    """Print which tags come together most: by the tracks with both, of those with either and one more.
+
+    The one more puts pairs of which much is known before those that one track carries.
+    """
     counts, pairs = found.together_counts, []
     for i in range(len(found.together)):
         for j in range(i):
             either = counts[i, i] + counts[j, j] - counts[i, j]
             if counts[i, j]:
-                pairs.append((counts[i, j] / either, i, j))
-    rows = [("two tags", "tracks with both", "of the first", "of the second")]
+                pairs.append((counts[i, j] / (either + 1), i, j))
+    rows = [("one tag", "another", "both", "of the one", "of the other")]
     for _, i, j in sorted(pairs, reverse=True)[:PAIRS]:
-        names = f"{found.together[i]} + {found.together[j]}"
         both = int(counts[i, j])
-        rows.append((names, f"{both:,}", _share(both, int(counts[i, i])), _share(both, int(counts[j, j]))))
+        names = (found.together[i], found.together[j])
+        rows.append((*names, f"{both:,}", _share(both, int(counts[i, i])), _share(both, int(counts[j, j]))))
     if len(rows) > 1:
-        _section("together most often", rows, right=(1, 2, 3))
+        _section("together most often", rows, right=(2, 3, 4))
 
 
 def _print_parts(found: Statistics) -> None:
@@ -378,13 +382,19 @@ def _section(title: str, rows: Sequence[Sequence[str]], *, right: Iterable[int] 
 
 
 def _table(rows: Sequence[Sequence[str]], *, right: Sequence[int]) -> None:
-    """Print cells in columns; the last one is cut where the terminal ends."""
+    """Print cells in columns, within the terminal: the last one is cut, or, if that holds numbers, names are."""
     from rich.cells import cell_len, set_cell_size
 
     width = shutil.get_terminal_size().columns
     shown = [[output.printable(cell) for cell in row] for row in rows]
     widths = [max(cell_len(row[k]) for row in shown) for k in range(len(shown[0]))]
     widths = [min(w, 48) for w in widths]
+    names = [k for k in range(len(widths)) if k not in right]
+    while len(widths) - 1 in right and sum(widths) + 2 * len(widths) - 2 > width:
+        widest = max(names, key=lambda k: widths[k])
+        if widths[widest] <= NARROWEST:
+            break
+        widths[widest] -= 1
     for row in shown:
         cells = []
         for k, (cell, room) in enumerate(zip(row, widths, strict=True)):

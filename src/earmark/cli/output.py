@@ -54,6 +54,17 @@ def _is_colourful(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def counted(n: int, what: str) -> str:
+    """Say how many there are of something.
+
+    Examples
+    --------
+    >>> counted(1, "track"), counted(1200, "track")
+    ('1 track', '1,200 tracks')
+    """
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
 def printable(text: str, *, lines: bool = False) -> str:
     """Put � in place of bytes that are no text, and escape control characters: nothing plays with the terminal.
 

@@ -6,6 +6,7 @@ Everything but the audio comes from the labels alone.
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from typing import Any
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from earmark.datasets.base import GROUPS, Dataset, Fault, Split, Track, by_frequency, count_tags
 from earmark.datasets.listening import Heard, listen
+from earmark.errors import UsageError
 from earmark.vocabulary import SPLITS
 
 MOST_TOGETHER = 500  # tags in the table of co-occurrences, the most frequent ones
@@ -132,7 +134,8 @@ class Statistics:
     without_tag : ids of tracks that carry no tag of the vocabulary
     together : tags of `together_counts`: the vocabulary, or its most frequent 500
     together_counts : shape (K, K), tracks that carry both tags; on the diagonal, those that carry the tag
-    n_groups : group key to how many different ones there are
+    n_groups : group key to how many different ones there are; a track of which nothing is known counts as a recording
+        of its own, but not as an artist or album
     durations : as published; None if the dataset says nothing of them
     parts, leaks : of every split
     splits : name of every split to its description
@@ -212,7 +215,7 @@ def compute(
     Parameters
     ----------
     dataset : whose labels are there; its audio may be absent
-    splits : names of splits; all unless given
+    splits : names of splits; unless given all, but those that so few tracks cannot fill
     audio : look into the audio files too
     jobs, journal, progress : of looking into them; see `listen`
 
@@ -223,8 +226,7 @@ def compute(
     InputError
         If the journal cannot be used.
     """
-    names = tuple(dataset.split_names if splits is None else splits)
-    made = [dataset.split(name) for name in names]
+    made = list(_possible_splits(dataset) if splits is None else map(dataset.split, splits))
     per_tag = count_tags(dataset)
     held = [known & set(track.tags) for known in [set(dataset.vocabulary.tags)] for track in dataset]
     together = by_frequency({tag: per_tag[tag] for tag in dataset.vocabulary.tags})[:MOST_TOGETHER]
@@ -297,7 +299,7 @@ def leaks(dataset: Dataset, split: Split) -> list[Leak]:
     found = []
     parts = [part for part in SPLITS if split.parts.get(part)]
     for by in _group_names(dataset):
-        keys = {part: Counter(_keys(dataset, split[part], by)) for part in parts}
+        keys = {part: Counter(_keys(map(dataset.__getitem__, split[part]), by)) for part in parts}
         for other, part in combinations(parts, 2):
             shared = keys[part].keys() & keys[other].keys()
             n_shared_tracks = sum(keys[part][key] for key in shared)
@@ -332,16 +334,27 @@ def describe_durations(seconds: Sequence[float]) -> Durations | None:
     )
 
 
+def _possible_splits(dataset: Dataset) -> Iterable[Split]:
+    for name in dataset.split_names:
+        with suppress(UsageError):  # a split of our own has more parts than there are groups
+            yield dataset.split(name)
+
+
 def _group_names(dataset: Dataset) -> list[str]:
     return [by for by in GROUPS if any(by in track.groups for track in dataset)]
 
 
 def _count_groups(dataset: Dataset) -> dict[str, int]:
-    return {by: len({track.groups[by] for track in dataset if by in track.groups}) for by in _group_names(dataset)}
+    return {by: len(set(_keys(dataset, by))) for by in _group_names(dataset)}
 
 
-def _keys(dataset: Dataset, ids: Iterable[str], by: str) -> Iterable[str]:
-    return (groups[by] for id in ids if by in (groups := dataset[id].groups))
+def _keys(tracks: Iterable[Track], by: str) -> Iterable[tuple[str, bool]]:
+    """Give the group of every track that has one; a track alone is a recording of its own."""
+    for track in tracks:
+        if key := track.groups.get(by):
+            yield key, True
+        elif by == "track":
+            yield track.id, False
 
 
 def _parts(dataset: Dataset, split: Split) -> Iterable[Part]:
@@ -355,7 +368,7 @@ def _parts(dataset: Dataset, split: Split) -> Iterable[Part]:
             n_without += not held
             for k in held:
                 counts[k] += 1
-        n_groups = {by: len(set(_keys(dataset, split[part], by))) for by in _group_names(dataset)}
+        n_groups = {by: len(set(_keys(map(dataset.__getitem__, split[part]), by))) for by in _group_names(dataset)}
         yield Part(split.name, part, len(split[part]), n_without, n_groups, tuple(counts))
 
 
