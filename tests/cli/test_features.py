@@ -33,7 +33,7 @@ def test_a_folder_becomes_a_store(cli: Cli, music: Path, tmp_path: Path) -> None
     assert store.info.n_features == 8
     assert store["more/c.flac"].shape == (1 + 6 * 16000 // 256, 8)
     again = cli("features", "extract", music, "-o", tmp_path / "store", *SMALL)
-    assert again.err.startswith("3 of 3 tracks in the store (3 of them before), in ")
+    assert again.err.startswith("3 of 3 tracks in the store (3 of them were there), in ")
 
 
 def test_failures_are_listed_at_the_end(cli: Cli, music: Path, tmp_path: Path) -> None:

@@ -155,9 +155,9 @@ class Run:
         if not self.done.n_computed:
             return failed
         elapsed = max(elapsed, 1e-3)
-        return (
-            f"{failed}  {self.done.n_computed / elapsed:,.0f} tracks/s, {self.done.seconds / elapsed:,.0f}× real time"
-        )
+        rate = self.done.n_computed / elapsed
+        shown = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
+        return f"{failed}  {shown} tracks/s, {self.done.seconds / elapsed:,.0f}× real time"
 
     def draw(
         self,
@@ -190,15 +190,17 @@ class Run:
                 output.note(f"{n_drawn} of {len(self._ids)} pictures drawn; the same command goes on from here")
                 raise
         if not self._quiet:
-            tags = f", {len(sheets)} contact sheets" if sheets else ""
-            output.note(f"{len(self._ids)} pictures in {folder}{tags}")
+            tags = f", {output.counted(len(sheets), 'contact sheet')}" if sheets else ""
+            output.note(f"{output.counted(len(self._ids), 'picture')} in {folder}{tags}")
 
     def _sum_up(self, elapsed: float) -> None:
         n, n_failed = len(self.items), len(self.done.failures)
-        known = f" ({self.done.n_known} of them before)" if self.done.n_known else ""
+        known = f" ({self.done.n_known} of them were there)" if self.done.n_known else ""
         time = clock_text(elapsed) if elapsed >= 10 else f"{elapsed:.1f} s"
         rate = self._rate(elapsed).partition("  ")[2] if self.done.n_computed else ""
-        output.note(f"{n - n_failed} of {n} tracks in the store{known}, in {time}{', ' if rate else ''}{rate}")
+        output.note(
+            f"{n - n_failed} of {output.counted(n, 'track')} in the store{known}, in {time}{', ' if rate else ''}{rate}"
+        )
 
     def finish(self) -> int:
         """List the failures; return the exit status."""
