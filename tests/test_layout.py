@@ -53,6 +53,7 @@ T models.layers
 T models.peaks
 T models.base
 T models.fcn
+T models.choi
 T models.crnn
 T models.musicnn
 T models.short_chunk
@@ -72,6 +73,7 @@ T models.export
 """
 # The families of architectures, which `models.base.build` imports so that they are registered.
 FAMILIES = (
+    "models.choi",
     "models.crnn",
     "models.fcn",
     "models.musicnn",

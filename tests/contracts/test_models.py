@@ -20,6 +20,12 @@ N_TAGS = 7
 
 # Options that keep the tests quick; the published sizes are counted in tests/models.
 SMALL: Mapping[str, Mapping[str, int]] = {
+    "fcn3": {"n_channels": 8},
+    "fcn4": {"n_channels": 8},
+    "fcn5": {"n_channels": 8},
+    "k1c2": {"budget": 100},
+    "k2c1": {"budget": 100},
+    "k2c2": {"budget": 100},
     "short_chunk": {"n_channels": 16},
     "short_chunk_res": {"n_channels": 16},
 }

@@ -165,7 +165,13 @@ def build(architecture: str, /, **options: object) -> TaggingModel:
     >>> build("fcn", n_tags=50).n_parameters
     447732
     """
-    from earmark.models import crnn, fcn, musicnn, short_chunk  # noqa: F401  (importing registers them)
+    from earmark.models import (  # noqa: F401  (importing registers them)
+        choi,
+        crnn,
+        fcn,
+        musicnn,
+        short_chunk,
+    )
 
     return ARCHITECTURES.build(architecture, **options)
 
