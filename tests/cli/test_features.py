@@ -44,6 +44,12 @@ def test_failures_are_listed_at_the_end(cli: Cli, music: Path, tmp_path: Path) -
     assert f"error: {music / 'gone.wav'}: there is no such file" in answer.err
 
 
+def test_a_dataset_needs_its_folder(cli: Cli, tmp_path: Path) -> None:
+    answer = cli("features", "extract", "esc10", "-o", tmp_path / "store")
+    assert (answer.status, (tmp_path / "store").exists()) == (2, False)
+    assert "esc10 is a dataset\nhint: say with --root where it lies" in answer.err
+
+
 def test_json_has_a_line_per_track(cli: Cli, music: Path, tmp_path: Path) -> None:
     answer = cli("features", "extract", music, "-o", tmp_path / "store", *SMALL, "--json", "--quiet")
     lines = [json.loads(line) for line in answer.out.splitlines()]

@@ -11,7 +11,7 @@ from typing import TypeVar
 from earmark.batch import STDIN, find_audio
 from earmark.cli import output
 from earmark.cli.settings import Plain
-from earmark.datasets import dataset_info, open_dataset
+from earmark.datasets import DATASETS, MIRDATA, dataset_info, open_dataset
 from earmark.errors import InputError, UsageError
 from earmark.features.extract import Extraction, Outcome, extract
 from earmark.features.pictures import draw_pictures
@@ -52,6 +52,8 @@ def _of_files(sources: Sequence[str]) -> list[Item]:
     for source in sources:
         if source == STDIN:
             raise UsageError("- is no track that could be found again", hint="name a file")
+        if (source in DATASETS or source.startswith(MIRDATA)) and not os.path.lexists(source):
+            raise UsageError(f"{source} is a dataset", hint="say with --root where it lies")
         base = _base(source)
         for path in find_audio([source]):
             real = os.path.realpath(path)

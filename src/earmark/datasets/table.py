@@ -314,7 +314,7 @@ def _check_header(header: Sequence[str], columns: Columns) -> None:
         shown = ", ".join(map(repr, header[:12])) + (", ..." if len(header) > 12 else "")
         raise InputError(
             f"the table has no column {', '.join(map(repr, missing))}; it has {shown}",
-            hint="say which they are: path=COLUMN tags=COLUMN,COLUMN",
+            hint="say which they are: path=COLUMN tags=COLUMN,COLUMN, on the command line each behind --set",
         )
 
 
