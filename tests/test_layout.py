@@ -18,6 +18,7 @@ LAYERS = """
   errors
   registry
   files
+  config
   assets
   progress
   parallel
