@@ -165,7 +165,7 @@ def test_verify(cli: Cli, root: Path, tmp_path: Path, terminal: Callable[[], Non
     (root / "mp3" / "f" / "ana_b-first_album-01-a_song-30-59.mp3").write_bytes(b"no song")
     journal = tmp_path / "journal"
     deep = cli("datasets", "verify", "magnatagatune", root, "--deep", "--jobs", 1, "--resume", journal)
-    assert "unreadable\t2\t" in deep.out
+    assert deep.out.startswith("unreadable\t2\t")  # what is damaged before the long list of what is not there
     assert journal.exists()
     assert cli("datasets", "verify", "magnatagatune", root, "--resume", journal).status == 2
     terminal()

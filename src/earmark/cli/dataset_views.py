@@ -125,7 +125,7 @@ def _findings(found: Verification) -> Iterator[tuple[str, ...]]:
     for file in found.files:
         if file.outcome == "wrong":
             yield "wrong", file.name, str(found.root / file.name), file.detail, ""
-    for problem in sorted(found.problems, key=lambda problem: bool(problem.known)):
+    for problem in sorted(found.problems, key=lambda problem: (bool(problem.known), problem.kind == "missing")):
         yield problem.kind, problem.track, problem.path, problem.detail, problem.known
     for path in found.unexpected:
         yield "unexpected", "", str(found.root / path), "belongs to no track", ""
