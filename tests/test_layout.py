@@ -58,6 +58,7 @@ T models.choi
 T models.crnn
 T models.musicnn
 T models.short_chunk
+T models.harmonic
 T models.export
   models.portable
   runtime
@@ -77,6 +78,7 @@ FAMILIES = (
     "models.choi",
     "models.crnn",
     "models.fcn",
+    "models.harmonic",
     "models.musicnn",
     "models.short_chunk",
 )

@@ -23,6 +23,7 @@ SMALL: Mapping[str, Mapping[str, int]] = {
     "fcn3": {"n_channels": 8},
     "fcn4": {"n_channels": 8},
     "fcn5": {"n_channels": 8},
+    "harmonic_cnn": {"n_channels": 8},
     "k1c2": {"budget": 100},
     "k2c1": {"budget": 100},
     "k2c2": {"budget": 100},

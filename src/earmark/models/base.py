@@ -169,6 +169,7 @@ def build(architecture: str, /, **options: object) -> TaggingModel:
         choi,
         crnn,
         fcn,
+        harmonic,
         musicnn,
         short_chunk,
     )

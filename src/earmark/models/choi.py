@@ -1,4 +1,4 @@
-"""The networks that Choi et al. compared on 29 s of mel at 12 kHz: FCN-3, -4 and -5, then k1c2, k2c1 and k2c2.
+"""Choi's networks on 29 s of mel at 12 kHz: FCN-3, -4, -5, MusicTaggerCNN, k1c2, k2c1 and k2c2.
 
 References
 ----------
