@@ -59,6 +59,7 @@ T models.crnn
 T models.musicnn
 T models.short_chunk
 T models.harmonic
+T models.attention
 T models.export
   models.portable
   runtime
@@ -75,6 +76,7 @@ T models.export
 """
 # The families of architectures, which `models.base.build` imports so that they are registered.
 FAMILIES = (
+    "models.attention",
     "models.choi",
     "models.crnn",
     "models.fcn",

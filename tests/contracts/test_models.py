@@ -20,6 +20,7 @@ N_TAGS = 7
 
 # Options that keep the tests quick; the published sizes are counted in tests/models.
 SMALL: Mapping[str, Mapping[str, int]] = {
+    "cnn_attention": {"n_channels": 8, "n_seconds": 5},
     "fcn3": {"n_channels": 8},
     "fcn4": {"n_channels": 8},
     "fcn5": {"n_channels": 8},
@@ -27,6 +28,7 @@ SMALL: Mapping[str, Mapping[str, int]] = {
     "k1c2": {"budget": 100},
     "k2c1": {"budget": 100},
     "k2c2": {"budget": 100},
+    "music_tagging_transformer": {"n_channels": 8, "n_units": 16, "n_seconds": 5},
     "short_chunk": {"n_channels": 16},
     "short_chunk_res": {"n_channels": 16},
 }

@@ -166,6 +166,7 @@ def build(architecture: str, /, **options: object) -> TaggingModel:
     447732
     """
     from earmark.models import (  # noqa: F401  (importing registers them)
+        attention,
         choi,
         crnn,
         fcn,
