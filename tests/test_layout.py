@@ -60,6 +60,7 @@ T models.musicnn
 T models.short_chunk
 T models.harmonic
 T models.attention
+T models.content
 T models.export
   models.portable
   runtime
@@ -78,6 +79,7 @@ T models.export
 FAMILIES = (
     "models.attention",
     "models.choi",
+    "models.content",
     "models.crnn",
     "models.fcn",
     "models.harmonic",

@@ -21,6 +21,7 @@ N_TAGS = 7
 # Options that keep the tests quick; the published sizes are counted in tests/models.
 SMALL: Mapping[str, Mapping[str, int]] = {
     "cnn_attention": {"n_channels": 8, "n_seconds": 5},
+    "content": {"n_channels": 8, "n_units": 16},
     "fcn3": {"n_channels": 8},
     "fcn4": {"n_channels": 8},
     "fcn5": {"n_channels": 8},

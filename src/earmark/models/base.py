@@ -168,6 +168,7 @@ def build(architecture: str, /, **options: object) -> TaggingModel:
     from earmark.models import (  # noqa: F401  (importing registers them)
         attention,
         choi,
+        content,
         crnn,
         fcn,
         harmonic,
