@@ -61,6 +61,7 @@ T models.short_chunk
 T models.harmonic
 T models.attention
 T models.content
+T models.mlp
 T models.export
   models.portable
   runtime
@@ -83,6 +84,7 @@ FAMILIES = (
     "models.crnn",
     "models.fcn",
     "models.harmonic",
+    "models.mlp",
     "models.musicnn",
     "models.short_chunk",
 )

@@ -29,6 +29,7 @@ SMALL: Mapping[str, Mapping[str, int]] = {
     "k1c2": {"budget": 100},
     "k2c1": {"budget": 100},
     "k2c2": {"budget": 100},
+    "mlp_spectrum": {"n_units": 16},
     "music_tagging_transformer": {"n_channels": 8, "n_units": 16, "n_seconds": 5},
     "short_chunk": {"n_channels": 16},
     "short_chunk_res": {"n_channels": 16},

@@ -172,6 +172,7 @@ def build(architecture: str, /, **options: object) -> TaggingModel:
         crnn,
         fcn,
         harmonic,
+        mlp,
         musicnn,
         short_chunk,
     )
