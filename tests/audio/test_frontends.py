@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from earmark.audio.filters import Scaling, dct_basis, frontend_constants, hz_to_mel, mel_filter_bank, mel_to_hz  # noqa: E402
 from earmark.audio.frontends import FRONTENDS, PowerMel, decibels  # noqa: E402
-from earmark.errors import InputError, UnknownNameError, UsageError  # noqa: E402
+from earmark.errors import EarmarkWarning, InputError, UnknownNameError, UsageError  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +136,10 @@ def test_frequencies_out_of_order_are_refused() -> None:
 def test_dct_is_orthonormal() -> None:
     basis = dct_basis(16, 16).astype(np.float64)
     np.testing.assert_allclose(basis @ basis.T, np.eye(16), atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "options"), [("log_mel", {}), ("mfcc", {"n_fft": 512})])
+def test_empty_bands_are_warned_of_once(name: str, options: dict[str, object]) -> None:
+    with pytest.warns(EarmarkWarning, match="24 of 256 mel bands are empty") as found:
+        FRONTENDS.build(name, n_mels=256, **options)
+    assert len(found) == 1

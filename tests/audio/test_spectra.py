@@ -3,6 +3,7 @@
 import inspect
 import json
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
@@ -22,7 +23,7 @@ from earmark.audio.constant_q import ConstantQ, constant_q_power, half_band_filt
 from earmark.audio.filters import frame_window, mel_filter_bank
 from earmark.audio.mel_power import PowerMel
 from earmark.audio.spectra import SPECTRA, default_range
-from earmark.errors import InputError, MissingExtraError, UsageError
+from earmark.errors import EarmarkWarning, InputError, MissingExtraError, UsageError
 
 Array = NDArray[Any]
 # What each may differ from the torch module: float32 rounds differently, most in the quiet bins beside a loud one.
@@ -323,3 +324,13 @@ def test_without_scipy_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     mel_power._rfft.cache_clear()
     with pytest.raises(MissingExtraError, match=r"features needs the extra \[features\]"):
         SPECTRA.build("log_mel")
+
+
+@pytest.mark.parametrize(("name", "options"), [("log_mel", {}), ("mfcc", {"n_fft": 512})])
+def test_empty_bands_are_warned_of_once(name: str, options: dict[str, object]) -> None:
+    with pytest.warns(EarmarkWarning, match="24 of 256 mel bands are empty, narrower") as found:
+        spectrum = SPECTRA.build(name, n_mels=256, **options)
+    assert len(found) == 1
+    with warnings.catch_warnings(action="error"):
+        spectrum(tones())
+        SPECTRA.build("won", n_mels=128)  # published weights hear it: one band is empty there

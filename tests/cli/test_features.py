@@ -113,6 +113,12 @@ def test_wrong_options(cli: Cli, music: Path, tmp_path: Path, arguments: list[st
     assert not (tmp_path / "store").exists()
 
 
+def test_empty_bands_are_said_once(cli: Cli, music: Path, tmp_path: Path) -> None:
+    answer = cli("features", "extract", music / "a.wav", music / "b.wav", "-o", tmp_path / "s", "--set", "n_mels=256")
+    assert answer.status == 0
+    assert answer.err.count("warning: 24 of 256 mel bands are empty") == answer.err.count("warning:") == 1
+
+
 def test_stdin_is_no_source(cli: Cli, tmp_path: Path) -> None:
     assert cli("features", "extract", "-", "-o", tmp_path / "store").status == 2
 

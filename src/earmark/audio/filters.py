@@ -8,12 +8,13 @@ Slaney, M. "Auditory Toolbox, version 2", Interval Research 1998-010 (the "slane
 Young, S. et al. "The HTK Book", 2006, section 5.4 (the "htk" mel scale).
 """
 
+import warnings
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.errors import UnknownNameError, UsageError
+from earmark.errors import EarmarkWarning, UnknownNameError, UsageError
 
 MelScale = Literal["slaney", "htk"]
 
@@ -119,6 +120,26 @@ def mel_filter_bank(
     if norm == "slaney":
         bank *= (2.0 / (corners[2:] - corners[:-2]))[:, None]
     return bank.astype(np.float32)
+
+
+def warn_of_empty_bands(n_empty: int, *, n_mels: int, n_fft: int) -> None:
+    """Warn if mel bands hear nothing: they are so narrow that they lie between two frequencies of the transform.
+
+    Parameters
+    ----------
+    n_empty : filters that are zero everywhere
+    n_mels : all filters
+    n_fft : samples
+
+    Warns
+    -----
+    EarmarkWarning
+        If `n_empty` is not 0.
+    """
+    if n_empty:
+        what = "band is" if n_empty == 1 else "bands are"
+        text = f"{n_empty} of {n_mels} mel {what} empty, narrower than the frequencies of n_fft={n_fft} lie apart"
+        warnings.warn(f"{text}: raise n_fft or lower n_mels", EarmarkWarning, stacklevel=4)
 
 
 def hann_window(length: int) -> NDArray[np.float64]:

@@ -41,6 +41,7 @@ from earmark.audio.filters import (
     check_scaling,
     dct_basis,
     mel_filter_bank,
+    warn_of_empty_bands,
     windowed_dft_basis,
 )
 from earmark.errors import InputError
@@ -226,6 +227,11 @@ class LogMel(nn.Module):
     f_min, f_max : Hz
     mel_scale, mel_norm, center : see `PowerMel`
     scaling, range_db : see `Scale`
+
+    Warns
+    -----
+    EarmarkWarning
+        If bands are empty.
     """
 
     def __init__(
@@ -258,6 +264,8 @@ class LogMel(nn.Module):
             mel_norm=mel_norm,
             center=center,
         )
+        n_empty = int((self.power.bank == 0).all(dim=1).sum())
+        warn_of_empty_bands(n_empty, n_mels=n_mels, n_fft=n_fft)
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Return the scaled mel, (..., S) -> (..., n_mels, T)."""

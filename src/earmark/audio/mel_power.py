@@ -78,6 +78,11 @@ class PowerMel:
         return _Filters(_rfft(), window, list(_groups(bank, PRODUCT_SIZE // block)), block)
 
     @property
+    def n_empty(self) -> int:
+        """Number of bands that hear nothing."""
+        return sum(int(np.count_nonzero(~group.weights.any(axis=1))) for group in self._filters.groups)
+
+    @property
     def peak(self) -> float:
         """Largest power that a sine of amplitude 1 gives."""
         window, groups = self._filters.window, self._filters.groups

@@ -27,6 +27,7 @@ from earmark.audio.filters import (
     Scaling,
     check_scaling,
     dct_basis,
+    warn_of_empty_bands,
 )
 from earmark.audio.mel_power import PowerMel, checked
 from earmark.audio.scratch import PRODUCT_SIZE
@@ -267,6 +268,11 @@ def log_mel(
     sample_rate, n_fft, win_length, hop_length, n_mels, f_min, f_max, mel_scale, mel_norm, center : see `PowerMel`
     scaling : see `earmark.audio.filters.Scaling`
     range_db : for "db" and "unit", dB below the loudest value at which to clip; "unit" has 80 unless given
+
+    Warns
+    -----
+    EarmarkWarning
+        If bands are empty.
     """
     power = PowerMel(
         sample_rate=sample_rate,
@@ -280,6 +286,7 @@ def log_mel(
         mel_norm=mel_norm,
         center=center,
     )
+    warn_of_empty_bands(power.n_empty, n_mels=n_mels, n_fft=n_fft)
     reach = UNIT_RANGE_DB if scaling == "unit" and range_db is None else range_db
     return MelSpectrum({**asdict(power), "scaling": scaling, "range_db": reach}, power, scaling, reach)
 
@@ -307,6 +314,11 @@ def mfcc(
     n_coefficients : rows of the result
     sample_rate, n_fft, win_length, hop_length, n_mels, f_min, f_max, mel_scale, mel_norm, center : see `PowerMel`
     range_db : dB below the loudest value at which the log-mel is clipped, or None
+
+    Warns
+    -----
+    EarmarkWarning
+        If bands are empty.
     """
     power = PowerMel(
         sample_rate=sample_rate,
@@ -320,6 +332,7 @@ def mfcc(
         mel_norm=mel_norm,
         center=center,
     )
+    warn_of_empty_bands(power.n_empty, n_mels=n_mels, n_fft=n_fft)
     parameters = {"n_coefficients": n_coefficients, **asdict(power), "range_db": range_db}
     return MelSpectrum(parameters, power, range_db=range_db, basis=dct_basis(n_coefficients, n_mels))
 

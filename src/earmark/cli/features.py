@@ -88,15 +88,19 @@ def extract(
 
     Tracks that fail are reported at the end, and the exit status is 1.
     """
+    from warnings import catch_warnings
+
     from earmark.cli.extraction import Run, items_of, number_pair
     from earmark.cli.settings import settings
+    from earmark.errors import EarmarkWarning
     from earmark.features.extract import describe
     from earmark.features.pictures import check_drawable, pillow
 
     chosen = settings("--set", parameters or ())
     size = None if png_size is None else number_pair("--png-size", png_size, int, "x", "640x96")
     value_range = None if png_range is None else number_pair("--png-range", png_range, float, ":", "-80:0")
-    info = describe(frontend, chosen, dtype)
+    with catch_warnings(action="ignore", category=EarmarkWarning):  # `run.extract` gives them
+        info = describe(frontend, chosen, dtype)
     if png is not None:
         check_drawable(info, value_range=value_range, size=size)
     items = items_of(source, root=root, dataset_options=settings("--with", with_ or ()))

@@ -13,11 +13,12 @@ import queue
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from earmark.audio.spectra import SPECTRA
-from earmark.errors import EarmarkError, InputError
+from earmark.audio.spectra import SPECTRA, Spectrum
+from earmark.errors import EarmarkError, EarmarkWarning, InputError
 from earmark.features.computing import Block, compute
 from earmark.features.layout import Segment
 
@@ -36,7 +37,7 @@ class Workers:
 
     def __init__(self, frontend: str, parameters: Mapping[str, Any], dtype: str, n: int) -> None:
         self._setup = (frontend, dict(parameters), dtype)
-        self._spectrum = SPECTRA.build(frontend, **parameters)
+        self._spectrum = _build(frontend, parameters)
         self._closed = threading.Event()
         self._busy: set[_Worker] = set()
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
@@ -147,7 +148,7 @@ def serve() -> None:
     """Compute features for the parent: setup, then requests, come on stdin; answers go to stdout."""
     requests, answers = sys.stdin.buffer, _private_stdout()
     frontend, parameters, dtype = pickle.load(requests)
-    spectrum = SPECTRA.build(frontend, **parameters)
+    spectrum = _build(frontend, parameters)
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             path, segment = pickle.load(requests)
@@ -158,6 +159,13 @@ def serve() -> None:
             pickle.dump(answer, answers)
             answers.flush()
     os._exit(0)  # the pipes may be gone: nothing is left to flush
+
+
+def _build(frontend: str, parameters: Mapping[str, Any]) -> Spectrum:
+    """Build a front end without the warnings that `earmark.features.extract.describe` has given."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EarmarkWarning)
+        return SPECTRA.build(frontend, **parameters)
 
 
 def _private_stdout() -> BinaryIO:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from earmark.audio.frontends import LogMel
+from earmark.audio.frontends import LogMel, PowerMel, Scale
 from earmark.models.base import ARCHITECTURES, TaggingModel
 
 
@@ -112,9 +112,8 @@ class DielemanMel(TaggingModel):
 
     def __init__(self, *, n_tags: int = 50, length: int = 256, stride: int = 256) -> None:
         super().__init__()
-        self.frontend = LogMel(
-            sample_rate=16000, n_fft=length, hop_length=stride, n_mels=128, center=False, scaling="compressed"
-        )
+        power = PowerMel(16000, n_fft=length, hop_length=stride, n_mels=128, center=False)
+        self.frontend = nn.Sequential(power, Scale("compressed"))  # no LogMel: that warns of empty bands
         self.sample_rate, self.chunk_samples = 16000, 3 * 16000
         self.n_tags, self.n_features, self.embedding_layer = n_tags, 100, "dense"
         self.layer_names = ("conv1", "conv2", "flat", "dense", "logits")
