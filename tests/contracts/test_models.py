@@ -146,6 +146,17 @@ def test_exported_graph_agrees(name: str) -> None:
         np.testing.assert_allclose(embedding, features.numpy(), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("name", SMALL)
+def test_published_sizes_run(name: str) -> None:
+    model = build(name).eval()
+    with torch.no_grad():
+        stages = model.intermediates(noise(model, 1))
+    assert tuple(stages) == model.layer_names
+    assert stages["logits"].shape == (1, 50, 1, 1)
+    assert stages[model.embedding_layer].shape == (1, model.n_features, 1, 1)
+    assert all(bool(torch.isfinite(value).all()) for value in stages.values())
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_bad_input_is_refused(name: str) -> None:
     model = make(name).eval()
