@@ -40,6 +40,7 @@ LAYERS = """
   datasets.reading
   datasets.splitting
   datasets
+  metrics
   grids
   track_tags
   plots
