@@ -4,6 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from earmark.errors import UsageError  # noqa: E402
 from earmark.models.base import build  # noqa: E402
 from earmark.models.content import summarise_time  # noqa: E402
 
@@ -26,6 +27,11 @@ def test_dieleman_counts_its_frames(length: int, stride: int, n_frames: int) -> 
     with torch.no_grad():
         assert model.represent(waveform).shape == (1, 128, n_frames)
         assert model(waveform).shape == (1, 50)
+
+
+def test_too_few_frames_are_refused() -> None:
+    with pytest.raises(UsageError, match="12 frames of 256 samples"):
+        build("dieleman_mel", stride=4096)
 
 
 def test_content_takes_29_seconds() -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from earmark.audio.frontends import LogMel, PowerMel, Scale
+from earmark.errors import UsageError
 from earmark.models.base import ARCHITECTURES, TaggingModel
 
 
@@ -108,6 +109,11 @@ class DielemanMel(TaggingModel):
     -----
     The convolutions keep the length, so that 3 s are enough at every stride. Bands between two bins of short frames
     stay empty.
+
+    Raises
+    ------
+    UsageError
+        If fewer than 16 frames fit into 3 s, since the poolings leave one of 16.
     """
 
     def __init__(self, *, n_tags: int = 50, length: int = 256, stride: int = 256) -> None:
@@ -120,6 +126,8 @@ class DielemanMel(TaggingModel):
         self.conv1 = TimeConvolution(128, 32, width=8, pool=4)
         self.conv2 = TimeConvolution(32, 32, width=8, pool=4)
         n_frames = 1 + (self.chunk_samples - length) // stride
+        if n_frames < 16:
+            raise UsageError(f"3 s have {n_frames} frames of {length} samples, {stride} apart; 16 are needed")
         self.dense = nn.Linear(32 * (n_frames // 16), 100)
         self.head = nn.Linear(100, n_tags)
 
