@@ -63,6 +63,8 @@ T models.harmonic
 T models.attention
 T models.content
 T models.mlp
+T models.raw_layers
+T models.sample_cnn
 T models.export
   models.portable
   runtime
@@ -87,6 +89,7 @@ FAMILIES = (
     "models.harmonic",
     "models.mlp",
     "models.musicnn",
+    "models.sample_cnn",
     "models.short_chunk",
 )
 MODULE_CAP, MODULE_MEDIAN, FUNCTION_CAP = 500, 150, 60

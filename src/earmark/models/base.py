@@ -174,6 +174,7 @@ def build(architecture: str, /, **options: object) -> TaggingModel:
         harmonic,
         mlp,
         musicnn,
+        sample_cnn,
         short_chunk,
     )
 
