@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from earmark.audio.io import AUDIO_SUFFIXES
 from earmark.errors import EarmarkError, InputError, UsageError
-from earmark.files import lock_for_writing, walk_files
+from earmark.files import cannot_write, lock_for_writing, walk_files
 from earmark.parallel import map_ordered
 from earmark.tagger import Listener, TagFailure, tag_or_fail
 from earmark.track_tags import TrackTags
@@ -176,7 +176,7 @@ class Journal:
         try:
             self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b")
         except OSError as error:
-            raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+            raise cannot_write(path, error) from error
         try:
             if not lock_for_writing(self._file):
                 hint = "wait until it ends, or name another file"
@@ -199,7 +199,7 @@ class Journal:
                 os.write(self._file.fileno(), header.encode("ascii"))  # whole or not at all
                 self._file.seek(0)
         except OSError as error:
-            raise InputError(f"{self.path}: cannot be written: {error.strerror or error}") from error
+            raise cannot_write(self.path, error) from error
 
     def _check(self, settings: Mapping[str, Any]) -> None:
         header = _parse(self._file.readline())
@@ -259,7 +259,7 @@ class Journal:
                 self._file.write(line.encode("ascii"))
                 self._file.flush()
             except OSError as error:
-                raise InputError(f"{self.path}: cannot be written: {error.strerror or error}") from error
+                raise cannot_write(self.path, error) from error
             self._places[_key(path)] = (stamp, place)
 
     def close(self) -> None:

@@ -66,7 +66,14 @@ def disk_errors(path: str | os.PathLike[str]) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, EarmarkError):
             raise
-        raise InputError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}") from error
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: str | os.PathLike[str], error: OSError) -> InputError:
+    """Say why `path` cannot be written, and what to do where the disk is full."""
+    is_full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
+    hint = "free some space, then give the same command again" if is_full else None
+    return InputError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}", hint=hint)
 
 
 def lock_for_writing(file: BinaryIO) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import InputError, MissingExtraError, UsageError
+from earmark.files import cannot_write
 from earmark.track_tags import Tag, TrackTags
 
 TAG_COLUMNS = ("path", "duration", "model", "tag", "category", "score", "lift", "peak", "peak_time")
@@ -214,4 +215,4 @@ def _reasons(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise cannot_write(path, error) from error

@@ -1,6 +1,8 @@
 """`earmark features`: from files, or a dataset, to a store and pictures."""
 
+import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,7 +17,9 @@ from earmark.cli import extraction
 from earmark.cli.settings import literal, settings
 from earmark.datasets.base import Track
 from earmark.errors import UsageError
+from earmark.features import writing
 from earmark.features.store import FeatureStore
+from earmark.files import cannot_write
 
 from .conftest import Cli, tone
 
@@ -42,6 +46,34 @@ def test_failures_are_listed_at_the_end(cli: Cli, music: Path, tmp_path: Path) -
     assert answer.err.splitlines()[0] == "2 of 5 tracks failed:"
     assert f"error: {music / 'broken.mp3'}: this is text, not audio" in answer.err
     assert f"error: {music / 'gone.wav'}: there is no such file" in answer.err
+
+
+def test_of_very_many_failures_the_first_are_listed(cli: Cli, music: Path, tmp_path: Path) -> None:
+    gone = [music / f"{i}.wav" for i in range(1, 31)]
+    answer = cli("features", "extract", music / "a.wav", *gone, "-o", tmp_path / "store", *SMALL, "--quiet")
+    assert answer.status == 1
+    assert answer.err.startswith("30 of 31 tracks failed:\n")
+    assert answer.err.count("error: ") == 20
+    assert answer.err.endswith(f"and 10 more, see {tmp_path / 'store' / 'failures.jsonl'}\n")
+    assert len((tmp_path / "store" / "failures.jsonl").read_text().splitlines()) == 30
+
+
+def test_a_full_disk_says_how_to_go_on(cli: Cli, music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (music / "broken.mp3").unlink()
+    room, original = iter([True]), writing._File.append
+
+    def append(file: Any, data: bytes) -> None:
+        if file.path.name.startswith("data-") and not next(room, False):
+            raise cannot_write(file.path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+        original(file, data)
+
+    monkeypatch.setattr(writing._File, "append", append)
+    answer = cli("features", "extract", music, "-o", tmp_path / "store", *SMALL, "--quiet")
+    assert answer.status == 1
+    assert answer.err.startswith("1 of 3 tracks done; the same command goes on from here\nerror: ")
+    assert answer.err.endswith("No space left on device\nhint: free some space, then give the same command again\n")
+    monkeypatch.undo()
+    assert cli("features", "extract", music, "-o", tmp_path / "store", *SMALL).err.startswith("3 of 3 tracks in")
 
 
 def test_a_dataset_needs_its_folder(cli: Cli, tmp_path: Path) -> None:

@@ -12,14 +12,17 @@ from earmark.batch import STDIN, find_audio
 from earmark.cli import output
 from earmark.cli.settings import Plain
 from earmark.datasets import DATASETS, MIRDATA, dataset_info, open_dataset
-from earmark.errors import InputError, UsageError
+from earmark.errors import EarmarkError, InputError, UsageError
 from earmark.features.extract import Extraction, Outcome, extract
+from earmark.features.layout import FAILURES
 from earmark.features.pictures import draw_pictures
 from earmark.features.sheets import draw_sheets
 from earmark.features.store import FeatureStore, Item
 from earmark.progress import ProgressBar, clock_text
 
 Number = TypeVar("Number", int, float)
+
+MOST_FAILURES = 20  # that are listed; failures.jsonl in the store has all
 
 
 def items_of(sources: Sequence[str], *, root: str | None, dataset_options: Mapping[str, Plain]) -> list[Item]:
@@ -108,6 +111,7 @@ class Run:
         self.done = Extraction()
         self._as_json, self._quiet = as_json, quiet
         self._ids: list[str] = []  # of what is in the store
+        self._store = ""
 
     def extract(
         self,
@@ -119,16 +123,18 @@ class Run:
         jobs: int | None,
     ) -> None:
         """Compute the features; the parameters are those of `earmark.features.extract.extract`."""
+        self._store = store
         with ProgressBar("extracting", enabled=False if self._quiet else None) as bar:
             try:
                 extract(
                     self.items, store, frontend=frontend, parameters=parameters, dtype=dtype, jobs=jobs,
                     on_outcome=lambda outcome: self._note(outcome, bar),
                 )  # fmt: skip
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, EarmarkError):
                 bar.clear()
                 n = len(self._ids) + len(self.done.failures)
-                output.note(f"{n} of {len(self.items)} tracks done; the same command goes on from here")
+                if n:
+                    output.note(f"{n} of {len(self.items)} tracks done; the same command goes on from here")
                 raise
             elapsed = bar.elapsed
         if not self._quiet:
@@ -205,13 +211,16 @@ class Run:
         )
 
     def finish(self) -> int:
-        """List the failures; return the exit status."""
-        if self.done.failures:
-            output.note(f"{len(self.done.failures)} of {len(self.items)} tracks failed:")
-        for failure in self.done.failures:
+        """List the failures, the first of very many; return the exit status."""
+        failures = self.done.failures
+        if failures:
+            output.note(f"{len(failures):,} of {output.counted(len(self.items), 'track')} failed:")
+        for failure in failures[:MOST_FAILURES]:
             assert failure.error is not None
             output.error(failure.error)
-        return 1 if self.done.failures else 0
+        if len(failures) > MOST_FAILURES:
+            output.note(f"and {len(failures) - MOST_FAILURES:,} more, see {Path(self._store) / FAILURES}")
+        return 1 if failures else 0
 
 
 def _plain(outcome: Outcome) -> dict[str, object]:

@@ -27,7 +27,7 @@ from earmark.features.layout import (
     shard_path,
     shard_sizes,
 )
-from earmark.files import disk_errors, lock_for_writing, replacing
+from earmark.files import cannot_write, disk_errors, lock_for_writing, replacing
 
 COMMIT_SECONDS, COMMIT_BYTES = 2.0, 1 << 28  # what a power failure may cost
 CHECKED_BYTES = 1 << 26  # at the end of the data, when it is gone on with
@@ -226,7 +226,7 @@ class _File:
         except OSError as error:
             with suppress(OSError):
                 self.cut(self.size)
-            raise InputError(f"{self.path}: cannot be written: {error.strerror or error}") from error
+            raise cannot_write(self.path, error) from error
         self.size += len(data)
 
     def cut(self, size: int) -> None:
@@ -249,7 +249,8 @@ def _locked(folder: Path) -> BinaryIO:
         strange = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
         if strange:
             shown = ", ".join(strange[:3]) + (", ..." if len(strange) > 3 else "")
-            raise InputError(f"{folder}: no feature store, and not empty: {shown}", hint="name a folder that is")
+            hint = "name a store, or a folder that is empty or not there yet"
+            raise InputError(f"{folder}: no feature store, and not empty: {shown}", hint=hint)
     folder.mkdir(parents=True, exist_ok=True)
     lock = (folder / LOCK).open("ab")
     if not lock_for_writing(lock):
