@@ -40,8 +40,9 @@ from earmark.metrics.decisions import (
     recall,
 )
 from earmark.metrics.evaluation import Evaluation, evaluate
+from earmark.metrics.intervals import Bootstrap, Interval
 from earmark.metrics.ranking import pr_auc, pr_auc_per_tag, roc_auc, roc_auc_per_tag
-from earmark.metrics.resampling import Bootstrap, Interval, bootstrap, paired_bootstrap
+from earmark.metrics.resampling import bootstrap, paired_bootstrap
 from earmark.metrics.single_label import accuracy, confusion_matrix, cross_entropy, macro_recall
 
 __all__ = [

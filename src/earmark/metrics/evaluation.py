@@ -140,6 +140,14 @@ def evaluate(
         If the arrays cannot be compared (see `validate`), or no tag is left.
     UsageError
         If the task is neither.
+
+    Examples
+    --------
+    >>> targets = [[1, 0, 0], [0, 1, 0], [1, 1, 0]]
+    >>> scores = [[0.9, 0.2, 0.1], [0.3, 0.8, 0.2], [0.4, 0.1, 0.3]]
+    >>> found = evaluate(targets, scores, tags=["rock", "piano", "choir"])
+    >>> found.roc_auc, found.roc_auc_per_tag.tolist(), found.without_positives
+    (0.75, [1.0, 0.5, nan], ('choir',))
     """
     answers, values = validate(targets, scores)
     if task not in get_args(Task):

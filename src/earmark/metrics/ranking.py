@@ -29,7 +29,8 @@ def roc_auc(targets: ArrayLike, scores: ArrayLike, *, average: Average = "macro"
     targets : shape (n_items, n_tags), each 0 or 1
     scores : shape (n_items, n_tags), the higher the surer
     average : "macro", the mean over tags; tags that no item or every item has are left out (`roc_auc_per_tag` has NaN
-        for them, `evaluate` names them). "micro", one ranking of all pairs of item and tag
+        for them, `evaluate` names them). "micro", one ranking of all pairs of item and tag,
+        those tags included
 
     Returns
     -------
@@ -61,7 +62,8 @@ def pr_auc(targets: ArrayLike, scores: ArrayLike, *, average: Average = "macro")
     targets : shape (n_items, n_tags), each 0 or 1
     scores : shape (n_items, n_tags), the higher the surer
     average : "macro", the mean over tags; tags that no item has are left out (`pr_auc_per_tag` has NaN for them,
-        `evaluate` names them). "micro", one ranking of all pairs of item and tag
+        `evaluate` names them). "micro", one ranking of all pairs of item and tag,
+        those tags included
 
     Returns
     -------

@@ -20,80 +20,20 @@ Efron, B. and Tibshirani, R. "An introduction to the bootstrap", 1993, chapters 
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from statistics import NormalDist
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from earmark.errors import InputError, UsageError
 from earmark.metrics.checks import Array64, Average, Bools, Floats, check_average, validate
+from earmark.metrics.intervals import Bootstrap, Method, acceleration, interval_of
 from earmark.metrics.ranking import Area, Ints, pr_auc, rank, roc_auc
 
 Groups = Sequence[Hashable] | NDArray[Any]
 Metric = Area | Callable[[Bools, Floats], float]
-Method = Literal["bca", "basic", "percentile"]
 AREAS: dict[Any, Area] = {"roc_auc": "roc_auc", "pr_auc": "pr_auc", roc_auc: "roc_auc", pr_auc: "pr_auc"}
 MOST_BLOCKS = 200  # of a jackknife
-NORMAL = NormalDist()
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A score, or the difference of two, and where it may lie.
-
-    Parameters
-    ----------
-    value : on all items; NaN if a tag has none
-    low, high : ends of the interval
-    standard_error : standard deviation over resamples
-    bias : mean over resamples, minus `value`
-    p : of a difference: how probable one as large is if there is none, two-sided; not corrected for several tags
-    """
-
-    value: float
-    low: float
-    high: float
-    standard_error: float
-    bias: float
-    p: float | None = None
-
-
-@dataclass(frozen=True)
-class Bootstrap:
-    """What resampling told.
-
-    Parameters
-    ----------
-    metric : name
-    interval : of the score, or of the difference of two
-    per_tag : of every tag; empty if the metric has none
-    level : share of intervals that hold the true value, such as 0.95
-    method : "bca", "basic" or "percentile"
-    n_groups : that were drawn from
-    n_resamples : that were drawn
-    n_incomplete : of them had lost a tag, or had no score
-    seed : of the draws
-    """
-
-    metric: str
-    interval: Interval
-    per_tag: tuple[Interval, ...]
-    level: float
-    method: Method
-    n_groups: int
-    n_resamples: int
-    n_incomplete: int
-    seed: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold; what is not defined is None."""
-        return {**asdict(self), "interval": _plain(self.interval), "per_tag": [_plain(one) for one in self.per_tag]}
-
-
-def _plain(interval: Interval) -> dict[str, float | None]:
-    return {key: None if value is None or np.isnan(value) else value for key, value in asdict(interval).items()}
 
 
 def bootstrap(
@@ -185,7 +125,7 @@ class _Sample:
         self.groups, self.n_groups = group_indices(groups, len(self.targets))
         self.is_plain = groups is None
         check_average(average)
-        self.area = AREAS.get(metric)
+        self.area = AREAS.get(metric) if isinstance(metric, Hashable) else None
         self.name = self.area or str(getattr(metric, "__name__", type(metric).__name__))
         self.metric = metric
         self.has_tags = self.area is not None and average == "macro"
@@ -194,7 +134,7 @@ class _Sample:
                 raise UsageError(f"metric is {metric!r}, expected 'roc_auc', 'pr_auc' or a function")
             if average != "macro":
                 raise UsageError("average is for 'roc_auc' and 'pr_auc' only; a function has to do it itself")
-            self.whole = self._of_rows(np.arange(len(self.targets)))
+            self.whole = self._by_function(np.arange(len(self.targets)))
             if np.isnan(self.whole).any():
                 raise InputError(f"{self.name} of all items is NaN, expected a number")
             return
@@ -218,7 +158,7 @@ class _Sample:
         is_paired = len(self.scores) == 2
         lowest, highest = (-1.0 if is_paired else 0.0, 1.0) if self.area is not None else (-np.inf, np.inf)
         intervals = [
-            _interval(draws[:, i], value, accelerations[i], level, method, (lowest, highest), is_paired=is_paired)
+            interval_of(draws[:, i], value, accelerations[i], level, method, (lowest, highest), is_paired=is_paired)
             for i, value in enumerate(whole)
         ]
         n_lost = int(np.count_nonzero(lost))
@@ -237,14 +177,14 @@ class _Sample:
     def accelerations(self) -> Array64:
         """Compute how skewed the score's dependence on single groups is, row by row."""
         if self.area is None:
-            return _acceleration(self._jackknife())
+            return acceleration(self._jackknife())
         each = [ranked.influence(self.area) for ranked in self.ranked]
         influence = each[0] - each[1] if len(each) == 2 else each[0]
         if not self.is_plain:
             influence = np.array([np.bincount(self.groups, row, minlength=self.n_groups) for row in influence])
         if self.has_tags:
             influence = np.vstack([influence[~np.isnan(self.whole)].mean(axis=0), influence])
-        return _acceleration(influence)
+        return acceleration(influence)
 
     def _jackknife(self) -> Array64:
         """Leave out one block of groups after another: shape (1, n_blocks), how far the score falls."""
@@ -266,13 +206,15 @@ class _Sample:
         return each[0] - each[1] if len(each) == 2 else each[0]
 
     def _of_rows(self, rows: NDArray[np.intp]) -> Array64:
-        assert callable(self.metric)
+        """Compute the score by the function; shape (1,), NaN if it has none on these items."""
         try:
-            each = [float(self.metric(self.targets[rows], values[rows])) for values in self.scores]
+            return self._by_function(rows)
         except InputError:
-            if len(rows) == len(self.targets) and (rows == np.arange(len(rows))).all():
-                raise
             return np.array([np.nan])
+
+    def _by_function(self, rows: NDArray[np.intp]) -> Array64:
+        assert callable(self.metric)
+        each = [float(self.metric(self.targets[rows], values[rows])) for values in self.scores]
         return np.array([each[0] - each[1] if len(each) == 2 else each[0]])
 
 
@@ -311,47 +253,3 @@ def _check_options(n_resamples: int, level: float, method: Method, seed: int) ->
         raise UsageError(f"method is {method!r}, expected 'bca', 'basic' or 'percentile'")
     if seed < 0:
         raise UsageError(f"seed is {seed}, expected 0 or more")
-
-
-def _acceleration(influence: Array64) -> Array64:
-    """Compute it from the influence of each group: shape (n_rows, n_groups) to (n_rows,)."""
-    cubes, squares = (influence**3).sum(axis=1), (influence**2).sum(axis=1)
-    below = 6 * squares**1.5
-    return np.asarray(np.divide(cubes, below, out=np.zeros_like(cubes), where=below > 0))
-
-
-def _interval(
-    draws: Array64,
-    value: float,
-    acceleration: float,
-    level: float,
-    method: Method,
-    bounds: tuple[float, float],
-    *,
-    is_paired: bool,
-) -> Interval:
-    draws = draws[~np.isnan(draws)]
-    if np.isnan(value) or not len(draws):
-        return Interval(float(value), np.nan, np.nan, np.nan, np.nan, np.nan if is_paired else None)
-    tails = np.array([(1 - level) / 2, (1 + level) / 2])
-    if method == "bca":
-        tails = _corrected(tails, draws, value, acceleration)
-    low, high = np.quantile(draws, tails)
-    if method == "basic":
-        low, high = np.clip([2 * value - high, 2 * value - low], *bounds)
-    as_far = np.count_nonzero(np.abs(draws - value) >= abs(value))
-    p = float((1 + as_far) / (1 + len(draws))) if is_paired else None
-    error = float(draws.std(ddof=1)) if len(draws) > 1 else np.nan
-    return Interval(float(value), float(low), float(high), error, float(draws.mean() - value), p)
-
-
-def _corrected(tails: Array64, draws: Array64, value: float, acceleration: float) -> Array64:
-    """Move the tails of an interval by the bias of the median and by the acceleration, as BCa does."""
-    below = (np.count_nonzero(draws < value) + np.count_nonzero(draws <= value)) / (2 * len(draws))
-    half = 1 / (2 * len(draws))
-    bias = NORMAL.inv_cdf(float(np.clip(below, half, 1 - half)))
-    moved = []
-    for tail in tails:
-        z = bias + NORMAL.inv_cdf(float(tail))
-        moved.append(NORMAL.cdf(bias + z / max(1 - acceleration * z, 1e-3)))
-    return np.array(moved)
