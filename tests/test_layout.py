@@ -65,6 +65,9 @@ T models.content
 T models.mlp
 T models.raw_layers
 T models.sample_cnn
+  models.raw_plans
+T models.raw_waveform
+T models.raw_crnn
 T models.export
   models.portable
   runtime
@@ -89,6 +92,8 @@ FAMILIES = (
     "models.harmonic",
     "models.mlp",
     "models.musicnn",
+    "models.raw_crnn",
+    "models.raw_waveform",
     "models.sample_cnn",
     "models.short_chunk",
 )

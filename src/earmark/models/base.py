@@ -174,6 +174,8 @@ def build(architecture: str, /, **options: object) -> TaggingModel:
         harmonic,
         mlp,
         musicnn,
+        raw_crnn,
+        raw_waveform,
         sample_cnn,
         short_chunk,
     )
