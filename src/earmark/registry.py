@@ -1,7 +1,10 @@
 """Names for things that can be built: `register` a factory, `build` by name."""
 
+import numbers
+import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Generic, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from earmark.errors import UnknownNameError, UsageError
 
@@ -72,3 +75,56 @@ def check_options(what: str, factory: Callable[..., object], options: Mapping[st
             close = get_close_matches(option, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"it takes: {', '.join(known) or 'none'}"
             raise UsageError(f"{what} takes no option {option!r}", hint=hint)
+
+
+_KINDS: Mapping[object, tuple[str, tuple[type, ...]]] = {
+    int: ("a whole number", (numbers.Integral,)),
+    float: ("a number", (numbers.Real,)),
+    str: ("text", (str, os.PathLike)),
+    NoneType: ("none", (NoneType,)),
+}
+
+
+def check_values(what: str, factory: Callable[..., object], options: Mapping[str, object]) -> None:
+    """Raise `UsageError` if an option is not what its parameter is annotated with, as far as that is plain.
+
+    Parameters
+    ----------
+    what : has the options, for the message
+    factory : takes them; only numbers, text, true or false, none, choices and unions of these are looked at
+    options : names of parameters to values
+
+    Examples
+    --------
+    >>> def line(*, length: int = 3, colour: Literal["red", "blue"] | None = None) -> str:
+    ...     return "-" * length
+    >>> check_values("line", line, {"length": 5, "colour": "red"})
+    >>> check_values("line", line, {"length": "abc"})
+    Traceback (most recent call last):
+    earmark.errors.UsageError: line: length='abc', expected a whole number
+    """
+    try:
+        annotations = get_type_hints(factory)
+    except (NameError, TypeError):  # of names that are known elsewhere only, of what is no function
+        return
+    for name, value in options.items():
+        kinds = [_kind(part, value) for part in _parts(annotations.get(name, Any))]
+        if not any(fits for _, fits in kinds):
+            raise UsageError(f"{what}: {name}={value!r}, expected {' or '.join(words for words, _ in kinds)}")
+
+
+def _parts(annotation: object) -> list[object]:
+    """Return the members of a union, or else the annotation alone."""
+    return list(get_args(annotation)) if get_origin(annotation) in (Union, UnionType) else [annotation]
+
+
+def _kind(annotation: object, value: object) -> tuple[str, bool]:
+    """Say what an annotation means, and whether a value is of it."""
+    if get_origin(annotation) is Literal:
+        return f"one of {', '.join(map(str, get_args(annotation)))}", value in get_args(annotation)
+    if annotation is bool:
+        return "true or false", isinstance(value, bool)
+    if annotation in _KINDS:
+        words, types = _KINDS[annotation]
+        return words, isinstance(value, types) and not isinstance(value, bool)
+    return "", True

@@ -127,7 +127,10 @@ def test_one_id_for_two_files_is_refused(cli: Cli, music: Path, tmp_path: Path) 
     [
         (["--set", "n_mel=3"], "takes no option 'n_mel'\nhint: did you mean 'n_mels'?"),
         (["--set", "n_mels"], "--set n_mels: expected NAME=VALUE"),
-        (["--set", "n_mels=many"], "cannot be made with n_mels='many'"),
+        (["--set", "n_mels=many"], "front end 'log_mel': n_mels='many', expected a whole number"),
+        (["--set", "scaling=loud"], "scaling='loud', expected one of db, unit, log"),
+        (["--set", "f_max=high"], "f_max='high', expected a number or none"),
+        (["--set", "center=1"], "center=1, expected true or false"),
         (["--set", "n_mels=3", "--set", "n_mels=4"], "n_mels is given twice, 3 and 4"),
         (["--frontend", "log_mell"], "there is no front end 'log_mell'\nhint: did you mean 'log_mel'"),
         (["--dtype", "int16"], "int16 holds waveforms, not log_mel"),

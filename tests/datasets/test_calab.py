@@ -134,9 +134,8 @@ def test_files_outside_are_not_named(cal10k: Path) -> None:
 )
 def test_unknown_options(made: tuple[str, Path], options: dict[str, Any]) -> None:
     name, root = made
-    with pytest.raises(UsageError) as error:
+    with pytest.raises(UsageError, match=f"{next(iter(options))}=.*, expected "):
         open_dataset(name, root, **options)
-    assert error.value.hint
 
 
 @pytest.mark.parametrize(

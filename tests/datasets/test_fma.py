@@ -197,9 +197,8 @@ def test_tags_that_weigh_nothing_or_stand_there_twice() -> None:
 
 def test_choices_that_do_not_go_together(root: Path) -> None:
     for options in ({"subset": "tiny"}, {"targets": "genre"}, {"level": "1"}):
-        with pytest.raises(UsageError, match=next(iter(options))) as error:
+        with pytest.raises(UsageError, match=f"^{next(iter(options))}='.*', expected one of "):
             open_dataset("fma", root, **options)
-        assert "one of" in str(error.value.hint)
     with pytest.raises(UsageError, match="targets='lastfm' with lastfm=None"):
         open_dataset("fma", root, targets="lastfm")
     with pytest.raises(UsageError, match=r"targets='genres' with lastfm='t\.csv'"):

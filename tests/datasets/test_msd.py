@@ -376,8 +376,16 @@ def test_every_track(root: Path) -> None:
 def test_vocabularies(root: Path) -> None:
     assert open_dataset("msd", root, vocabulary=2, min_weight=0).vocabulary.tags == ("rock", "Hip-Hop")
     for wrong in ("top5", 0, 99):
-        with pytest.raises(UsageError, match="vocabulary="):
+        with pytest.raises(UsageError, match=r"vocabulary=.*, expected top50, or a number of tags from 1 to \d+$"):
             open_dataset("msd", root, vocabulary=wrong)
+    with pytest.raises(UsageError, match="'many'") as error:
+        open_dataset("msd", root, vocabulary="many")
+    assert error.value.hint is None
+    with pytest.raises(UsageError, match="'top2'") as error:
+        open_dataset("msd", root, vocabulary="top2")
+    assert error.value.hint == "vocabulary=2 takes the 2 most frequent"
+    with pytest.raises(UsageError, match="dataset 'msd': min_weight='abc', expected a number"):
+        open_dataset("msd", root, min_weight="abc")
 
 
 @pytest.mark.parametrize("option", [{"labels": "x"}, {"tracks": "x"}, {"audio": "x"}, {"min_weight": 101}])

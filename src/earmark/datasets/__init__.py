@@ -9,7 +9,7 @@ from typing import Any
 
 from earmark.datasets.base import Dataset, DatasetInfo, Fault, Remote, Split, Track
 from earmark.errors import UnknownNameError
-from earmark.registry import check_options
+from earmark.registry import check_options, check_values
 
 __all__ = [
     "DATASETS",
@@ -30,9 +30,6 @@ DATASETS: Mapping[str, str] = {
         "magnatagatune",
         "mtg_jamendo",
         "fma",
-        "folder",
-        "jams",
-        "table",
         "gtzan",
         "gtzan_music_speech",
         "cal500",
@@ -41,6 +38,9 @@ DATASETS: Mapping[str, str] = {
         "esc50",
         "philharmonia",
         "msd",
+        "folder",
+        "table",
+        "jams",
     )
 }
 """Name of every dataset to the module that knows it."""
@@ -81,12 +81,13 @@ def open_dataset(name: str, root: str | Path, /, **options: object) -> Dataset:
     UnknownNameError
         If there is no such dataset.
     UsageError
-        If it takes no such option.
+        If it takes no such option, or an option has a value that it does not take.
     InputError
         If a file is missing or damaged.
     """
     load = _load(name)
     check_options(f"dataset {name!r}", load, options)
+    check_values(f"dataset {name!r}", load, options)
     return load(Path(root), **options)
 
 

@@ -8,6 +8,7 @@ Nothing here opens audio; labels, splits and statistics work without it.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -354,7 +355,27 @@ def most_frequent(ranked: Sequence[str], chosen: object, *, names: str) -> Seque
     """
     if isinstance(chosen, int) and not isinstance(chosen, bool) and 0 < chosen <= len(ranked):
         return ranked[:chosen]
-    raise UsageError(f"vocabulary={chosen!r}", hint=f"{names}, or a number from 1 to {len(ranked)}")
+    digits = chosen.removeprefix("top") if isinstance(chosen, str) else ""
+    fits = digits.isdecimal() and 0 < int(digits) <= len(ranked)
+    hint = f"vocabulary={digits} takes the {digits} most frequent" if fits else None
+    expected = f"{names}, or a number of tags from 1 to {len(ranked)}"
+    raise UsageError(f"vocabulary={chosen!r}, expected {expected}", hint=hint)
+
+
+def check_choice(name: str, value: object, known: Iterable[str]) -> None:
+    """Raise `UsageError` if the value of an option is none of those it takes.
+
+    Examples
+    --------
+    >>> check_choice("subset", "genres", ("genre", "moodtheme"))
+    Traceback (most recent call last):
+    earmark.errors.UsageError: subset='genres', expected one of genre, moodtheme
+    """
+    words = list(known)
+    if value not in words:
+        close = get_close_matches(str(value), words, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else None
+        raise UsageError(f"{name}={value!r}, expected one of {', '.join(words)}", hint=hint)
 
 
 def _some(names: Iterable[str], n: int = 3) -> str:

@@ -19,12 +19,12 @@ IEEE/ACM TASLP 2014.
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from earmark.datasets.base import Dataset, DatasetInfo, Remote, Split, Track, count_tags, covering
+from earmark.datasets.base import Dataset, DatasetInfo, Remote, Split, Track, check_choice, count_tags, covering
 from earmark.datasets.calab import choose, read_song_tags, read_songs, read_tag_songs
 from earmark.datasets.folding import Makers
 from earmark.datasets.reading import check_root, group_keys, leads_out, list_folder, locate, name_key, open_text
 from earmark.datasets.splitting import split_by_group
-from earmark.errors import InputError, UsageError
+from earmark.errors import InputError
 
 ANNOTATIONS = ("auto", "pandora", "corrected")
 SONGS, TAGS = "songList.tab", "PandoraTagSong.tab"
@@ -72,8 +72,7 @@ def load(root: Path, *, vocabulary: str | int = "all", annotations: str = "auto"
     vocabulary : "all" or a number of tags
     annotations : "pandora", "corrected" or "auto"
     """
-    if annotations not in ANNOTATIONS:
-        raise UsageError(f"annotations={annotations!r}", hint=f"one of {', '.join(ANNOTATIONS)}")
+    check_choice("annotations", annotations, ANNOTATIONS)
     if annotations == "auto":
         name = locate(INFO, root, SONGS, _fold_file(1, "train")).name
         annotations = "pandora" if name.startswith(SONGS) else "corrected"

@@ -19,12 +19,11 @@ CAL500 data set", SIGIR 2007; "Semantic annotation and retrieval of music and so
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from earmark.datasets.base import Dataset, DatasetInfo, Remote, Track, count_tags
+from earmark.datasets.base import Dataset, DatasetInfo, Remote, Track, check_choice, count_tags
 from earmark.datasets.calab import choose, read_matrix, read_names, split_name
 from earmark.datasets.folding import Makers, own_folds
 from earmark.datasets.reading import group_keys, inside, locate, name_key, open_text
 from earmark.datasets.splitting import split_by_group
-from earmark.errors import UsageError
 
 N_FOLDS = 10
 ANNOTATIONS = ("hard", "soft")
@@ -73,8 +72,7 @@ def load(root: Path, *, vocabulary: str | int = "all", annotations: str = "hard"
     vocabulary : "all" or a number of tags
     annotations : "hard" or "soft"
     """
-    if annotations not in ANNOTATIONS:
-        raise UsageError(f"annotations={annotations!r}", hint=f"one of {', '.join(ANNOTATIONS)}")
+    check_choice("annotations", annotations, ANNOTATIONS)
     base = _locate(root, "songNames.txt").parent
     with open_text(_locate(root, "songNames.txt")) as file:
         songs = read_names(file)

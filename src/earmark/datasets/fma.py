@@ -35,6 +35,7 @@ from earmark.datasets.base import (
     Split,
     Track,
     by_frequency,
+    check_choice,
     count_tags,
     covering,
 )
@@ -188,8 +189,7 @@ def load_genres(root: Path) -> GenreTree:
 
 def _check(subset: str, targets: str, level: str, lastfm: str | None) -> None:
     for name, value, known in (("subset", subset, SUBSETS), ("targets", targets, TARGETS), ("level", level, LEVELS)):
-        if value not in known:
-            raise UsageError(f"{name}={value!r}", hint=f"one of {', '.join(known)}")
+        check_choice(name, value, known)
     if (targets == "lastfm") != (lastfm is not None):
         raise UsageError(
             f"targets={targets!r} with lastfm={lastfm!r}",

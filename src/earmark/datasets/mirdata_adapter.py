@@ -25,7 +25,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from earmark.datasets.base import Dataset, DatasetInfo, Remote, Split, Track, covering
+from earmark.datasets.base import Dataset, DatasetInfo, Remote, Split, Track, check_choice, covering
 from earmark.datasets.own import groups_of, part_called, split_makers, tag_tuple, task_of, vocabulary_of
 from earmark.datasets.reading import check_root
 from earmark.datasets.splitting import PARTS
@@ -71,8 +71,7 @@ def _load(name: str, root: Path, *, tags: str = "", version: str = "default", vo
     module = _module(name)
     info = _info(name, module)
     check_root(info, root)
-    if version not in module.INDEXES:
-        raise UsageError(f"version={version!r}", hint=f"one of {', '.join(map(repr, module.INDEXES))}")
+    check_choice("version", version, module.INDEXES)
     with _failures(f"{root}: mirdata's loader {name!r}", info):
         loader = _mirdata().initialize(name, data_home=str(root), version=version)
         _find_index(loader, root, info)

@@ -43,6 +43,7 @@ from earmark.datasets.base import (
     Split,
     Track,
     by_frequency,
+    check_choice,
     count_tags,
     covering,
     most_frequent,
@@ -154,10 +155,9 @@ def load(
         ("tracks", tracks, ("labelled", "all")),
         ("audio", audio, LAYOUTS),
     ):
-        if value not in known:
-            raise UsageError(f"{name}={value!r}", hint=f"one of {', '.join(known)}")
+        check_choice(name, value, known)
     if not 0 <= min_weight <= 100:
-        raise UsageError(f"min_weight={min_weight!r}", hint="0 to 100")
+        raise UsageError(f"min_weight={min_weight!r}, expected a number from 0 to 100")
     check_root(INFO, root)
     listing = locate(INFO, root, "unique_tracks.txt", "AdditionalFiles/unique_tracks.txt", "subset_unique_tracks.txt")
     tagged, top50 = _labels(root, labels, min_weight)
@@ -193,8 +193,7 @@ def taste_profile(root: Path, *, by: str = "track", leave_mismatched: bool = Tru
     leave_mismatched : whether songs whose track is another recording are left out; of no effect without
         `sid_mismatches.txt`
     """
-    if by not in ("track", "song"):
-        raise UsageError(f"by={by!r}", hint="track or song")
+    check_choice("by", by, ("track", "song"))
     path = locate(INFO, root, "train_triplets.txt", "train_triplets.txt.zip")
     listing = locate(INFO, root, "unique_tracks.txt")
     wrong = _mismatches(root) if leave_mismatched else []

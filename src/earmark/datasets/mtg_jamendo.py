@@ -21,12 +21,12 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from earmark.datasets.base import Dataset, DatasetInfo, Fault, Remote, Split, Track, count_tags, covering
+from earmark.datasets.base import Dataset, DatasetInfo, Fault, Remote, Split, Track, check_choice, count_tags, covering
 from earmark.datasets.cells import seconds
 from earmark.datasets.mtg_jamendo_files import TARS
 from earmark.datasets.reading import csv_rows, group_keys, inside, list_folder, locate, open_text
 from earmark.datasets.splitting import split_by_group
-from earmark.errors import InputError, UsageError
+from earmark.errors import InputError
 from earmark.vocabulary import SPLITS, Vocabulary, category
 
 REPOSITORY = "https://raw.githubusercontent.com/MTG/mtg-jamendo-dataset/master"
@@ -128,10 +128,8 @@ def load(root: Path, *, subset: str = "top50tags", audio: str = "full") -> Datas
     subset : one of `SUBSETS`
     audio : "full" or "centre", the middle 30 s of each track
     """
-    if subset not in SUBSETS:
-        raise UsageError(f"subset={subset!r}", hint=f"one of {', '.join(SUBSETS)}")
-    if audio not in ("full", "centre"):
-        raise UsageError(f"audio={audio!r}", hint="full or centre")
+    check_choice("subset", subset, SUBSETS)
+    check_choice("audio", audio, ("full", "centre"))
     splits = _read_splits(root, SUBSETS[subset])
     rows: dict[str, Row] = {}
     for parts in splits.values():

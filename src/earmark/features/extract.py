@@ -15,6 +15,7 @@ from earmark.features.store import Item, content_digest
 from earmark.features.workers import Workers
 from earmark.features.writing import StoreWriter
 from earmark.parallel import cpu_count, map_ordered
+from earmark.registry import check_values
 
 REVISION = 1
 """Of the numbers that front ends compute. It is raised when the same parameters and audio give others."""
@@ -131,6 +132,7 @@ def extract(
 
 def describe(frontend: str, parameters: Mapping[str, Any], dtype: str | None) -> StoreInfo:
     """Resolve the parameters of a front end; the parameters here are those of `extract`."""
+    check_values(f"front end {frontend!r}", SPECTRA[frontend], parameters)
     try:
         spectrum: Spectrum = SPECTRA.build(frontend, **parameters)
     except (TypeError, ArithmeticError) as error:
