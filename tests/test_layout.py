@@ -68,6 +68,7 @@ T models.sample_cnn
   models.raw_plans
 T models.raw_waveform
 T models.raw_crnn
+T models.windowing
 T models.export
   models.portable
   runtime
@@ -96,6 +97,7 @@ FAMILIES = (
     "models.raw_waveform",
     "models.sample_cnn",
     "models.short_chunk",
+    "models.windowing",
 )
 MODULE_CAP, MODULE_MEDIAN, FUNCTION_CAP = 500, 150, 60
 

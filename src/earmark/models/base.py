@@ -178,6 +178,7 @@ def build(architecture: str, /, **options: object) -> TaggingModel:
         raw_waveform,
         sample_cnn,
         short_chunk,
+        windowing,
     )
 
     return ARCHITECTURES.build(architecture, **options)

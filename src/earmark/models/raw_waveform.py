@@ -35,7 +35,8 @@ class RawNet(TaggingModel):
         super().__init__()
         self.plan = plan
         self.frontend = Raw(sample_rate=16000)
-        self.sample_rate, self.chunk_samples = 16000, chunk_samples or plan.chunk_samples
+        self.sample_rate = 16000
+        self.chunk_samples = plan.chunk_samples if chunk_samples is None else chunk_samples
         n_steps = plan.length(self.chunk_samples)
         if n_steps < 1:
             raise UsageError(
