@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from earmark.errors import InputError, MissingExtraError, UsageError
+from earmark.errors import EarmarkWarning, InputError, MissingExtraError, UsageError
 from earmark.features import pictures
 from earmark.features.extract import extract
 from earmark.features.pictures import draw_pictures
@@ -113,6 +113,41 @@ def test_a_range_that_only_the_data_tell_is_kept(items: list[Item], make: Make, 
     draw_pictures(store, tmp_path / "png")
     rows = table(tmp_path / "png").values()
     assert {(other["low"], other["high"]) for other in rows} == {(row["low"], row["high"])}
+
+
+def test_every_cepstral_coefficient_has_its_range(items: list[Item], tmp_path: Path) -> None:
+    options = {**SMALL, "n_coefficients": 5}
+    for n in (2, 5):  # the range is kept when there are more tracks
+        extract(items[:n], tmp_path / "store", frontend="mfcc", parameters=options, jobs=1)
+        store = FeatureStore.open(tmp_path / "store")
+        paths = draw_pictures(store, tmp_path / "png")
+        ranges = {(row["low"], row["high"]) for row in table(tmp_path / "png").values()}
+        values = np.concatenate([store[item.id] for item in items[:2]])
+        low, high = (np.array(text.split(), dtype=float) for text in ranges.pop())
+        np.testing.assert_allclose([low, high], np.percentile(values, [1, 99], axis=0), rtol=1e-3)
+        assert not ranges
+    for item, path in zip(items, paths, strict=True):
+        with Image.open(path) as image:
+            facts = json.loads(image.text["earmark"])  # type: ignore[attr-defined]
+            levels = np.clip((store[item.id].astype(np.float64) - low) / (high - low) * 255, 0, 255)
+            np.testing.assert_allclose(np.asarray(image)[::-1].T, levels, atol=0.51)
+        assert (facts["low"], facts["high"]) == (low.tolist(), high.tolist())
+    draw_pictures(store, tmp_path / "same", value_range=(-60.0, 0.0))
+    assert table(tmp_path / "same")["a.wav"]["low"] == "-60.0"
+
+
+def test_pictures_that_many_programs_do_not_open_are_warned_of(
+    items: list[Item], make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make(items)
+    widths = sorted(entry.n_frames for entry in store.entries)
+    monkeypatch.setattr(pictures, "WIDEST", widths[-2])
+    with pytest.warns(EarmarkWarning, match=r"^000/000004\.png \(e\.wav\) is wider than 44 pixels: many programs"):
+        draw_pictures(store, tmp_path / "png")
+    monkeypatch.setattr(pictures, "WIDEST", widths[0] - 1)
+    with pytest.warns(EarmarkWarning, match=r"^5 pictures, such as 000/000000\.png \(a\.wav\), are wider"):
+        draw_pictures(store, tmp_path / "png")
+    draw_pictures(store, tmp_path / "small", size=(20, 8))
 
 
 def test_an_exact_size(items: list[Item], make: Make, tmp_path: Path) -> None:

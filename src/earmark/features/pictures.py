@@ -1,8 +1,9 @@
 """Draw the features of a store as pictures: one for every track, nothing in it but the spectrogram.
 
 A pixel is a frame and a band, low frequencies at the bottom. All pictures show the same range of values: a pixel p
-stands for low + p / 255 * (high - low), and what lies outside is clipped. ``pictures.csv`` says which track each
-picture shows. It is written first, so that drawing can be interrupted: pictures that are there are not drawn again.
+stands for low + p / 255 * (high - low), and what lies outside is clipped. Cepstral coefficients, whose sizes differ
+tenfold, have a range per row. ``pictures.csv`` says which track each picture shows. It is written first, so that
+drawing can be interrupted: pictures that are there are not drawn again.
 """
 
 import csv
@@ -11,16 +12,17 @@ import io
 import json
 import os
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.errors import InputError, MissingExtraError, UsageError
+from earmark.errors import EarmarkWarning, InputError, MissingExtraError, UsageError
 from earmark.features.layout import LOCK, Entry, StoreInfo
 from earmark.features.png import END, Pixels, encode_png
 from earmark.features.store import Features, FeatureStore
@@ -29,11 +31,14 @@ from earmark.parallel import cpu_count, map_ordered
 from earmark.tables import storable
 
 TABLE = "pictures.csv"
+WIDEST = 65_535  # pixels that most programs open
 COLUMNS = ("picture", "id", "path", "low", "high", "unit", "width", "height", "made_from")
 _MEASURED_TRACKS, _MEASURED_FRAMES = 200, 500
 
 Size = tuple[int, int]
 Range = tuple[float, float]
+Ranges = tuple[Range, ...]
+"""A range per row of a picture, from the bottom."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +47,22 @@ class Style:
 
     Parameters
     ----------
-    value_range : values of black and white
+    value_range : values of black and white, of the picture or of each row
     size : width and height, pixels; None for one pixel per frame and band
     colours : colours instead of greys
     """
 
-    value_range: Range
+    value_range: Range | Ranges
     size: Size | None = None
     colours: bool = False
+
+    @property
+    def rows(self) -> Ranges:
+        """The range of each row from the bottom, or the one of all rows."""
+        low, high = self.value_range[0], self.value_range[-1]
+        if isinstance(low, tuple) or isinstance(high, tuple):
+            return cast(Ranges, self.value_range)
+        return ((low, high),)
 
 
 def draw_pictures(
@@ -73,7 +86,7 @@ def draw_pictures(
     folder : where to; made if it is not there
     ids : of the tracks; all unless given
     value_range : lowest and highest value shown; unless given that of the front end, or where it has none, that in
-        which 98 % of the values of (up to 200 of) the tracks lie
+        which 98 % of the values of (up to 200 of) the tracks lie; of cepstral coefficients such a range for each
     size : width and height of every picture, pixels; unless given one pixel per frame and band
     colours : colours instead of greys
     jobs : pictures at a time; as many as there are CPUs unless given
@@ -91,6 +104,11 @@ def draw_pictures(
         If the store holds waveforms, or the range or the size is empty.
     MissingExtraError
         If a size is given and Pillow is not installed.
+
+    Warns
+    -----
+    EarmarkWarning
+        If pictures are wider than 65,535 pixels, which many programs do not open.
     """
     target = Path(folder)
     entries = [store.entry(id) for id in (store.ids if ids is None else ids)]
@@ -99,6 +117,7 @@ def draw_pictures(
     chosen = value_range or store.info.value_range or _former_range(store, former, size, colours)
     style = Style(chosen or measured_range(store, entries), size, colours)
     rows = _plan(entries, former, store.info, style)
+    _warn_of_width(rows)
 
     def draw(work: tuple[Entry, Path]) -> Path:
         entry, path = work
@@ -114,6 +133,16 @@ def draw_pictures(
             if on_picture is not None:
                 on_picture(path)
     return paths
+
+
+def _warn_of_width(rows: dict[str, dict[str, str]]) -> None:
+    """Warn of pictures that many programs do not open."""
+    wide = [row for row in rows.values() if int(row["width"]) > WIDEST]
+    if wide:
+        first = f"{wide[0]['picture']} ({wide[0]['id']})"
+        which = first if len(wide) == 1 else f"{len(wide)} pictures, such as {first},"
+        text = f"{which} {'is' if len(wide) == 1 else 'are'} wider than {WIDEST:,} pixels: many programs open no such"
+        warnings.warn(f"{text} picture; a size or a larger hop_length avoids it", EarmarkWarning, stacklevel=3)
 
 
 @contextmanager
@@ -165,9 +194,9 @@ def picture(features: Features, style: Style) -> Pixels:
     -------
     shape (F, T) or the size of the style, low frequencies last
     """
-    low, high = style.value_range
-    levels = np.subtract(features, np.float32(low), dtype=np.float32)
-    levels *= np.float32(255 / (high - low))
+    low, high = np.array(style.rows).T  # (F,) or (1,)
+    levels = np.subtract(features, low.astype(np.float32), dtype=np.float32)
+    levels *= (255 / (high - low)).astype(np.float32)
     np.rint(np.clip(levels, 0, 255, out=levels), out=levels)
     pixels: Pixels = np.ascontiguousarray(levels.astype(np.uint8).T[::-1])
     return pixels if style.size is None else resized(pixels, style.size)
@@ -188,15 +217,27 @@ def pillow() -> Any:
     return Image
 
 
-def measured_range(store: FeatureStore, entries: Sequence[Entry]) -> Range:
-    """Return the values between which 98 % of the features of tracks lie; of very many tracks some are looked at."""
+def measured_range(store: FeatureStore, entries: Sequence[Entry]) -> Range | Ranges:
+    """Return the values between which 98 % of the features of tracks lie; of very many tracks some are looked at.
+
+    Cepstral coefficients have a range each: the first, the loudness, spans more than all others together.
+    """
     parts: list[NDArray[np.float32]] = []
     for entry in entries[:: -(-len(entries) // _MEASURED_TRACKS) or 1]:
         frames = store[entry.id][:: -(-entry.n_frames // _MEASURED_FRAMES)]
-        parts.append(np.asarray(frames, dtype=np.float32).ravel())
+        parts.append(np.asarray(frames, dtype=np.float32))
     if not parts:
         return 0.0, 1.0
-    low, high = np.percentile(np.concatenate(parts), [1, 99]).tolist()
+    found = np.concatenate(parts)  # (T, F)
+    if store.info.frontend != "mfcc":
+        low, high = np.percentile(found, [1, 99]).tolist()
+        return _not_empty(low, high)
+    rows = np.percentile(found, [1, 99], axis=0).T.tolist()
+    ranges = tuple(_not_empty(float(f"{low:.5g}"), float(f"{high:.5g}")) for low, high in rows)
+    return ranges if len(ranges) > 1 else ranges[0]
+
+
+def _not_empty(low: float, high: float) -> Range:
     return (low, high) if low < high else (low, low + 1.0)
 
 
@@ -209,13 +250,12 @@ def _plan(
     for entry in entries:
         width, height = style.size or (entry.n_frames, info.n_features)
         number = f"{numbers[entry.id]:06d}"
-        low, high = style.value_range
         rows[storable(entry.id)] = {
             "picture": f"{number[:-3]}/{number}.png",
             "id": storable(entry.id),
             "path": storable(entry.path),
-            "low": repr(low),
-            "high": repr(high),
+            "low": " ".join(repr(low) for low, _ in style.rows),
+            "high": " ".join(repr(high) for _, high in style.rows),
             "unit": info.unit,
             "width": str(width),
             "height": str(height),
@@ -249,12 +289,13 @@ def _made_from(entry: Entry, info: StoreInfo, style: Style) -> str:
 
 def _former_range(
     store: FeatureStore, former: dict[str, dict[str, str]], size: Size | None, colours: bool
-) -> Range | None:
+) -> Range | Ranges | None:
     """Return the range of the pictures that are there, if they show this store in this style."""
     for entry in store.entries:
         row = former.get(storable(entry.id))
         if row is not None:
-            value_range = (float(row["low"]), float(row["high"]))
+            rows = tuple(zip(map(float, row["low"].split()), map(float, row["high"].split()), strict=True))
+            value_range = rows if len(rows) > 1 else rows[0]
             if row["made_from"] == _made_from(entry, store.info, Style(value_range, size, colours)):
                 return value_range
     return None
@@ -291,11 +332,12 @@ def _write_table(folder: Path, rows: dict[str, dict[str, str]]) -> None:
 
 def _write(path: Path, pixels: Pixels, entry: Entry, info: StoreInfo, style: Style) -> None:
     """Write a picture, whole or not at all."""
-    low, high = style.value_range
+    lows, highs = zip(*style.rows, strict=True)
+    low, high = (lows[0], highs[0]) if len(style.rows) == 1 else (lows, highs)
     text = {
         "Title": entry.id,
         "Software": "earmark",
-        "Comment": f"0 is {low!r} {info.unit}, 255 is {high!r} {info.unit}",
+        "Comment": f"0 is {low!r} {info.unit}, 255 is {high!r} {info.unit}" + (" (rows from below)" * (low is lows)),
         "earmark": json.dumps(
             {
                 "id": entry.id,
