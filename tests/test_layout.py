@@ -78,6 +78,7 @@ T models.export
   tables
   features
   crops
+T losses
   batch
   compat
   cli
