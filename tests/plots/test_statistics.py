@@ -181,3 +181,17 @@ def test_pictures_are_written_whole(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match=r"\[plots\]"):
         write_pictures(statistics(), tmp_path)
+
+
+def test_titles_say_what_was_chosen_only() -> None:
+    found = statistics()
+    assert f"{found.title}  ·  vocabulary=all" in texts(plot_tags(found))
+    assert found.title in texts(plot_tags(replace(found, options={"vocabulary": "top50"})))
+    assert f"{found.title}  ·  n=3" in texts(plot_tags(replace(found, name="theirs", options={"n": 3})))
+
+
+def test_equal_shares_of_parts_are_all_seen() -> None:
+    figure = plot_parts(statistics())
+    sizes = [line.get_markersize() for line in figure.axes[0].lines if line.get_label() in ("train", "test")]
+    assert len(sizes) == 2
+    assert sizes[0] > 2 * sizes[1], "the later one is drawn upon the earlier one"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from earmark.cli import output
-from earmark.datasets import MIRDATA
+from earmark.datasets import MIRDATA, changed_options
 from earmark.datasets.base import DatasetInfo
 from earmark.datasets.downloading import remote_name
 from earmark.datasets.statistics import Durations, Leak, Statistics
@@ -167,7 +167,7 @@ def print_statistics(found: Statistics) -> None:
         for row in statistics_lines(found):
             _line(*row)
         return
-    options = "".join(f", {key}={value}" for key, value in found.options.items())
+    options = "".join(f", {key}={value}" for key, value in changed_options(found.name, found.options).items())
     groups = [f"{n:,} {GROUP_WORDS[by]}" for by, n in found.n_groups.items()]
     _say(f"{found.title} ({found.name}{options})")
     _say(", ".join([output.counted(found.n_tracks, "track"), *groups]))

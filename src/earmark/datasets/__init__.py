@@ -8,7 +8,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from earmark.datasets.base import Dataset, DatasetInfo, Fault, Remote, Split, Track
-from earmark.errors import UnknownNameError
+from earmark.errors import MissingExtraError, UnknownNameError
 from earmark.registry import check_options, check_values
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Remote",
     "Split",
     "Track",
+    "changed_options",
     "dataset_info",
     "dataset_options",
     "open_dataset",
@@ -65,6 +66,26 @@ def dataset_options(name: str) -> dict[str, Any]:
     """Return what can be chosen of a dataset, and what is taken unless one does."""
     parameters = inspect.signature(_load(name)).parameters
     return {key: value.default for key, value in parameters.items() if key != "root"}
+
+
+def changed_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those options of a dataset that are not as they are unless one chooses.
+
+    Parameters
+    ----------
+    name : of the dataset; one that is not known here keeps all options
+    options : all of them
+
+    Examples
+    --------
+    >>> changed_options("mtg_jamendo", {"subset": "genre", "audio": "full"})
+    {'subset': 'genre'}
+    """
+    try:
+        defaults = dataset_options(name)
+    except (UnknownNameError, MissingExtraError):
+        return dict(options)
+    return {key: value for key, value in options.items() if key not in defaults or value != defaults[key]}
 
 
 def open_dataset(name: str, root: str | Path, /, **options: object) -> Dataset:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.datasets import changed_options
 from earmark.datasets.statistics import Leak, Statistics
 from earmark.errors import MissingExtraError, UsageError
 from earmark.files import replacing
@@ -241,7 +242,9 @@ def plot_parts(statistics: Statistics, *, split: str | None = None, dark: bool =
     page = _Page(statistics, f"share of the tracks with a tag, in each part of “{name}” ({sizes}){few}",
                  margin + 6.75, len(order) * ROW, theme, below=0.6)  # fmt: skip
     axes = page.axes(margin / page.width, 1 - 0.3 / page.width, len(order))
-    colours = {"train": theme.categories[0], "validation": theme.categories[1], "test": theme.categories[3]}
+    # The later part is drawn upon the earlier one, and smaller, so that equal shares are rings around a dot.
+    dots = {"train": (theme.categories[0], 9.5), "validation": (theme.categories[1], 6.8),
+            "test": (theme.categories[3], 4.2)}  # fmt: skip
     shares = np.array([[part.tags[k] / part.n_tracks for k in order] for part in parts])
     least = max(float(shares[shares > 0].min(initial=1.0)) / 1.5, 1e-5)
     rows = np.arange(len(order)) + 0.5
@@ -249,8 +252,10 @@ def plot_parts(statistics: Statistics, *, split: str | None = None, dark: bool =
     axes.hlines(rows, least, shown.min(axis=0), color=theme.line, linewidth=0.6)
     axes.hlines(rows, shown.min(axis=0), shown.max(axis=0), color=theme.line, linewidth=3)
     for part, values, drawn in zip(parts, shares, shown, strict=True):
-        dot: dict[str, Any] = {"markersize": 4.5, "color": colours[part.part], "clip_on": False}
-        axes.plot(drawn[values > 0], rows[values > 0], "o", label=part.part, **dot)
+        colour, size = dots[part.part]
+        dot: dict[str, Any] = {"markersize": size, "color": colour, "clip_on": False}
+        axes.plot(drawn[values > 0], rows[values > 0], "o", label=part.part, markeredgecolor=theme.background,
+                  markeredgewidth=0.5, **dot)  # fmt: skip
         axes.plot(drawn[values == 0], rows[values == 0], "o", markerfacecolor=theme.background, **dot)
     for y, k in enumerate(order):
         page.label(axes, y, statistics.vocabulary[k])
@@ -400,7 +405,8 @@ class _Page:
         self.families = fonts()
         self.figure = Figure(figsize=(width, self.height), facecolor=theme.background)
         FigureCanvasAgg(self.figure)
-        options = ", ".join(f"{key}={value}" for key, value in statistics.options.items())
+        changed = changed_options(statistics.name, statistics.options)
+        options = ", ".join(f"{key}={value}" for key, value in changed.items())
         title = f"{statistics.title}  ·  {options}" if options else statistics.title
         title = printable(shorten(title, int(width * 8)), self.families)
         self.figure.text(0.14 / width, 1 - 0.27 / self.height, title, fontsize=12.5, weight="bold", color=theme.text,
