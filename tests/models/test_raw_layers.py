@@ -49,7 +49,7 @@ def test_a_region_without_positive_response_is_drawn_evenly() -> None:
 
 
 @pytest.mark.parametrize("is_training", [True, False])
-def test_stochastic_pooling_passes_gradients_and_keeps_or_drops_the_rest(is_training: bool) -> None:
+def test_stochastic_pooling_passes_gradients_and_drops_the_rest(is_training: bool) -> None:
     x = torch.rand(2, 3, 10, requires_grad=True)
     pool = StochasticPool(4).train(is_training)
     y = pool(x)
@@ -59,15 +59,11 @@ def test_stochastic_pooling_passes_gradients_and_keeps_or_drops_the_rest(is_trai
     assert torch.isfinite(x.grad).all()
     assert x.grad[..., :8].abs().sum() > 0
     assert x.grad[..., 8:].abs().sum() == 0
-    kept = StochasticPool(4, ceil=True).train(is_training)(x)
-    assert kept.shape == (2, 3, 3)
-    assert (kept[..., 2] > 0).all()  # the zeros that fill the region are never drawn
 
 
 def test_kinds_of_pooling() -> None:
     x = torch.tensor([[[1.0, 2.0, 6.0]]])
     assert make_pool("max", 2)(x).flatten().tolist() == [2.0]
-    assert make_pool("max", 2, ceil=True)(x).flatten().tolist() == [2.0, 6.0]
     assert make_pool("average", 3)(x).flatten().tolist() == [3.0]
     np.testing.assert_array_equal(make_pool("max", 1)(x), x)
     with pytest.raises(UnknownNameError, match="no pooling 'mean'"):

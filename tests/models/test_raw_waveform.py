@@ -12,6 +12,8 @@ from earmark.models.raw_plans import CLIP_SAMPLES, PLANS, WINDOW_SAMPLES, Conv, 
 # and mul, one with a scale and a bias before it in mkc and ds256. Ours has a scale and no bias: 1 % at most.
 STUDY = {
     "mkc": 4 * 16 + 8 * 4 * 8 + 12 * 8 * 4 + 3 * 24 + 1789 * 1000 + 1001 * 300 + 301 * 50,
+    "mkc_f": 4 * 16 + 8 * 4 * 8 + 12 * 8 * 4 + 3 * 24 + (12 * 9 * 40 + 1) * 3000 + 3001 * 1000 + 1001 * 50,
+    "ds256f": 32 * 8 + 32 * 32 * 8 + 2 * 96 + (32 * 12 * 40 + 1) * 1000 + 1001 * 50,
     "ds256a": 128 * 256 + 32 * 128 * 8 + 32 * 32 * 8 + 3 * 192 + 225 * 1000 + 1001 * 50,
     "ds256c": 128 * 256 + 32 * 128 * 8 + 32 * 32 * 8 + 3 * 192 + 33 * 50,
     "ds256b": 128 * 256 + 32 * 128 * 8 + 32 * 32 * 8 + 3 * 192 + 225 * 1000 + 1001 * 200 + 201 * 50,
@@ -40,7 +42,9 @@ STUDY["mul16c"] = (
 # Steps behind each layer in the study's windows (its own notes where they are right, else counted from its code).
 STEPS = {
     "mkc": (2427, 302, 149),
+    "mkc_f": (181, 22, 9),
     "ds256a": (151, 36, 7),
+    "ds256f": (58, 12),
     "dm8": (4854, 1213, 303, 75, 18, 9, 4),
     "dm16": (2427, 606, 151, 37, 18, 9, 4),
     "dm16c": (29124, 3640, 455, 113, 28, 7, 2),
@@ -78,22 +82,24 @@ def test_plans_count_what_their_networks_give(name: str) -> None:
     plan = PLANS[name]
     model = build(name).eval()
     for n_samples in (plan.chunk_samples, plan.chunk_samples + 1, plan.chunk_samples - 777):
-        x = torch.zeros(1, 1, n_samples)
         with torch.no_grad():
+            x = model.frontend(torch.zeros(1, n_samples)).transpose(0, 1)  # (F, 1, T)
             for layer in model.layers:
                 x = layer(x)
-        assert x.shape == (1, plan.n_channels, plan.length(n_samples))
+        assert x.shape == (plan.n_bands or 1, plan.n_channels, plan.length(n_samples))
 
 
-@pytest.mark.parametrize(("stride", "n_steps"), [(256, (187, 45, 10)), (512, (93, 22, 4)), (1024, (46, 10, 1))])
+@pytest.mark.parametrize(("stride", "n_steps"), [(256, (188, 47, 11)), (512, (94, 23, 5)), (1024, (47, 11, 2))])
 def test_dieleman_takes_three_seconds_at_every_published_stride(stride: int, n_steps: tuple[int, ...]) -> None:
-    model = build("dieleman_raw", stride=stride).eval()
+    model = build("dieleman_raw", length=stride, stride=stride).eval()
     with torch.no_grad():
         stages = model.intermediates(torch.zeros(1, 48_000))
     assert tuple(stages[f"layer{i}"].shape[-1] for i in (1, 2, 3)) == n_steps
     convolutions = 128 * (stride + 1) + 32 * (128 * 8 + 1) + 32 * (32 * 8 + 1)
     assert model.n_parameters == convolutions + (32 * n_steps[-1] + 1) * 100 + 101 * 50
-    assert dieleman_plan(stride).length(48_000) == n_steps[-1]
+    assert dieleman_plan(stride, stride).length(48_000) == n_steps[-1]
+    on_mel = build("dieleman_mel", length=stride, stride=stride)
+    assert model.n_parameters - on_mel.n_parameters == 128 * (stride + 1)  # the first filters are all that differs
 
 
 @pytest.mark.parametrize("name", ["dm8", "dl16_8", "mul16c", "mkc", "ds256b", "dieleman_raw"])
@@ -125,6 +131,18 @@ def test_the_embedding_for_super_pooling_is_linear() -> None:
         embedding = model.embed(torch.randn(4, WINDOW_SAMPLES))
     assert model.n_features == 200
     assert embedding.min() < -1e-3
+
+
+def test_networks_on_mel_bands_treat_every_band_alike() -> None:
+    torch.manual_seed(0)
+    model = build("ds256f").eval()
+    spectrogram = torch.randn(2, 40, 240)
+    with torch.no_grad():
+        stages = dict(model.stages(spectrogram))
+        swapped = dict(model.stages(spectrogram.flip(1)))
+    assert stages["layer1"].shape == (2, 32, 40, 58)
+    torch.testing.assert_close(stages["layer2"], swapped["layer2"].flip(2))
+    assert not torch.allclose(stages["logits"], swapped["logits"])
 
 
 def test_dilation_reaches_further() -> None:

@@ -2,6 +2,7 @@
 
 References
 ----------
+Cutajar, M. "Automatic music tagging using convolutional neural networks", MSc project, University of Edinburgh, 2017.
 Choi, K. et al. "Convolutional recurrent neural networks for music classification", ICASSP 2017.
 Lee, J. et al. "Sample-level deep convolutional neural networks for music auto-tagging using raw waveforms", SMC 2017.
 """
@@ -40,7 +41,7 @@ class RawCrnn(TaggingModel):
 
     Notes
     -----
-    A study of 2017 planned such networks and left them open, so there is no published layer list. From Choi's CRNN come
+    Cutajar's study planned such networks and left them open, so there is no published layer list. From Choi's CRNN come
     the dropout (0.1 behind each block, 0.3 before the head), ELU, the two GRU layers of 32 and the last step as
     embedding; from the study's networks the clip of 29.124 s and the widths of the convolutions.
     """

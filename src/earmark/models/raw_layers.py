@@ -94,8 +94,7 @@ class StochasticPool(nn.Module):
 
     Parameters
     ----------
-    size : steps of a region
-    ceil : keep an incomplete last region, filled with zeros
+    size : steps of a region; an incomplete last region is dropped
 
     Notes
     -----
@@ -103,18 +102,14 @@ class StochasticPool(nn.Module):
     never drawn, except from a region without a positive one: there all steps are equally likely.
     """
 
-    def __init__(self, size: int, *, ceil: bool = False) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
-        self.size, self.ceil = size, ceil
+        self.size = size
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the pooling."""
-        n_left = x.shape[-1] % self.size
-        if n_left and self.ceil:
-            x = F.pad(x, (0, self.size - n_left))
-        elif n_left:
-            x = x[..., :-n_left]
-        regions = x.reshape(*x.shape[:-1], -1, self.size)  # (B, C, T', size)
+        n_regions = x.shape[-1] // self.size
+        regions = x[..., : n_regions * self.size].reshape(*x.shape[:-1], n_regions, self.size)
         positive = regions.clamp(min=0.0)
         total = positive.sum(dim=-1, keepdim=True)
         share = positive / total.clamp(min=torch.finfo(x.dtype).tiny)
@@ -127,12 +122,8 @@ class StochasticPool(nn.Module):
         return regions.gather(-1, drawn).squeeze(-1)
 
 
-def make_pool(kind: Pooling, size: int, *, ceil: bool = False) -> nn.Module:
+def make_pool(kind: Pooling, size: int) -> nn.Module:
     """Build a pooling over regions of `size` steps that do not overlap; none if `size` is 1.
-
-    Parameters
-    ----------
-    ceil : keep an incomplete last region
 
     Raises
     ------
@@ -143,8 +134,8 @@ def make_pool(kind: Pooling, size: int, *, ceil: bool = False) -> nn.Module:
     if size == 1:
         return nn.Identity()
     if kind == "stochastic":
-        return StochasticPool(size, ceil=ceil)
-    return nn.AvgPool1d(size, ceil_mode=ceil) if kind == "average" else nn.MaxPool1d(size, ceil_mode=ceil)
+        return StochasticPool(size)
+    return nn.AvgPool1d(size) if kind == "average" else nn.MaxPool1d(size)
 
 
 def check_choice(kind: str, name: str, choices: Iterable[str]) -> None:

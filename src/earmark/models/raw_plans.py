@@ -1,4 +1,4 @@
-"""The networks of a study of raw waveforms (2017) and those it started from, as tables of layers. No torch here.
+"""The networks of a study of raw waveforms (Cutajar 2017) and of the paper it started from, as tables. No torch.
 
 The study trained on MagnaTagATune at 16 kHz and asked for the length of the first filter, dilation, parallel filters
 and ways of joining windows. Its clips have 465,984 samples (29.124 s), cut into 12 windows of 38,832 (2.427 s).
@@ -7,8 +7,8 @@ and ways of joining windows. Its clips have 465,984 samples (29.124 s), cut into
 family    what is varied
 ========  ==============================================================================================================
 ds256     after Dieleman and Schrauwen 2014 with a first filter of 256: wide dense layer (a), 200 outputs for
-          super-pooling (b), convolutions only (c)
-mkc       a small network of three convolutions and three dense layers
+          super-pooling (b), convolutions only (c); on mel bands instead (f)
+mkc       a small network of three convolutions and three dense layers; on mel bands instead (mkc_f)
 dm        after Lee et al. 2017 with a first filter and stride of 8, 16, 64 or 128; dm16c takes whole clips
 dl16      dm16 with dilated filters, 16, 8 or 4 in the second layer, halved layer by layer
 mul16     parallel branches: long filters (a), dilated ones (b), both (c), two first filters as well (d) or alone (ds),
@@ -21,11 +21,15 @@ Deviations from the study, for all its networks: the outputs are logits (most of
 the loss applied another); batch norms learn a scale (those of dm, dl16 and mul16 had none), convolutions before them
 have no bias (those of ds256 and mkc had one), and in eval mode they use what training has averaged, as dropout is off
 there (both stayed in training mode in the study's evaluation); the waveform is taken as it is (it was divided by the
-largest sample of its batch). `mul16ds`, `mul16e` and `mul16f` are built from their descriptions: the sizes of their
-layers are ours, see `PLANS`. ds256c has no layer of its own that gives tags: here it has one on the mean over time.
+largest sample of its batch). The mel bands (40, of 25 ms each 10 ms) have a Hann window and no pre-emphasis, and no
+frame is filled up with zeros: 240 of a window (242 in the study), 2910 of a clip (2911).
+
+`mul16ds`, `mul16e` and `mul16f` are built from their descriptions: the sizes of their layers are ours, see `PLANS`.
+ds256c has no layer of its own that gives tags: here it has one on the mean over time.
 
 References
 ----------
+Cutajar, M. "Automatic music tagging using convolutional neural networks", MSc project, University of Edinburgh, 2017.
 Dieleman, S. and Schrauwen, B. "End-to-end learning for music audio", ICASSP 2014.
 Lee, J. et al. "Sample-level deep convolutional neural networks for music auto-tagging using raw waveforms", SMC 2017.
 """
@@ -35,6 +39,7 @@ from typing import Literal
 
 WINDOW_SAMPLES = 38_832  # a twelfth of a clip
 CLIP_SAMPLES = 465_984
+FRAME_SAMPLES, FRAME_HOP = 512, 160  # of the mel bands: 25 ms within 32, each 10 ms
 
 
 @dataclass(frozen=True)
@@ -78,16 +83,16 @@ class Layer:
         sizes = [branch.n_out(n_in) for branch in self.branches]
         return sum(sizes) if self.join == "concat" else sizes[0]
 
-    def length(self, n_steps: int, *, is_same: bool, is_ceil: bool) -> int:
+    def length(self, n_steps: int, *, is_same: bool) -> int:
         """Count the steps behind it; zero or less if the input is too short."""
         for conv in self.branches[0].convs:
             n_steps = conv.length(n_steps, is_same=is_same)
-        return -(-n_steps // self.pool) if is_ceil else n_steps // self.pool
+        return n_steps // self.pool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A network on the waveform: layers of convolutions, then dense layers on all that is left.
+    """A network on the waveform or on mel bands: layers of convolutions, then dense layers on all that is left.
 
     Parameters
     ----------
@@ -95,24 +100,24 @@ class Plan:
     dense : units of the dense layers between the last map and the logits
     chunk_samples : length of the input, samples
     is_same : whether convolutions are padded so that no step is lost; if not, they have no padding
-    is_ceil : whether poolings keep an incomplete last region
     has_norm : whether batch norms follow the convolutions
     activation : behind convolutions and dense layers
     last_is_linear : whether the last dense layer has no activation
     dropout : share dropped behind each dense layer, or behind the map if there is none
     is_flat : whether the map goes flat into what follows; if not, its mean over time does
+    n_bands : mel bands that the convolutions run over, each band alone, with the same filters; 0 for the waveform
     """
 
     layers: tuple[Layer, ...]
     dense: tuple[int, ...] = ()
     chunk_samples: int = WINDOW_SAMPLES
     is_same: bool = True
-    is_ceil: bool = False
     has_norm: bool = True
     activation: Literal["relu", "elu"] = "elu"
     last_is_linear: bool = False
     dropout: float = 0.0
     is_flat: bool = True
+    n_bands: int = 0
 
     @property
     def n_channels(self) -> int:
@@ -124,34 +129,26 @@ class Plan:
 
     def length(self, n_samples: int) -> int:
         """Count the steps of the last map; zero if there are none."""
-        n_steps = n_samples
+        n_steps = max(1 + (n_samples - FRAME_SAMPLES) // FRAME_HOP, 0) if self.n_bands else n_samples
         for layer in self.layers:
-            n_steps = max(layer.length(n_steps, is_same=self.is_same, is_ceil=self.is_ceil), 0)
+            n_steps = max(layer.length(n_steps, is_same=self.is_same), 0)
         return n_steps
 
 
-def dieleman_plan(stride: int) -> Plan:
+def dieleman_plan(length: int, stride: int) -> Plan:
     """Build the network of Dieleman and Schrauwen 2014 on 3 s of waveform.
 
     Parameters
     ----------
-    stride : length and stride of the first filter, samples; 256, 512 and 1024 published
+    length, stride : of the first filters, samples
 
     Notes
     -----
-    128 first filters, as many as the mel bands that they replace. Incomplete regions are pooled too, without which
-    nothing would be left of 3 s at a stride of 1024.
+    128 first filters, as many as the mel bands that they replace. The convolutions keep the length, as in the network
+    on mel here, so that 3 s are enough at every stride.
     """
-    layers = (_layer(128, stride, stride=stride), _layer(32, 8, pool=4), _layer(32, 8, pool=4))
-    return Plan(
-        layers=layers,
-        dense=(100,),
-        chunk_samples=48_000,
-        is_same=False,
-        is_ceil=True,
-        has_norm=False,
-        activation="relu",
-    )
+    layers = (_layer(128, length, stride=stride), _layer(32, 8, pool=4), _layer(32, 8, pool=4))
+    return Plan(layers=layers, dense=(100,), chunk_samples=48_000, has_norm=False, activation="relu")
 
 
 def _layer(n_out: int, width: int, *, pool: int = 1, stride: int = 1, dilation: int = 1) -> Layer:
@@ -223,11 +220,19 @@ PLANS: dict[str, Plan] = {
         dense=(1000, 300),
         is_same=False,
     ),
+    "mkc_f": Plan(
+        layers=(_layer(4, 16, stride=16), _layer(8, 8, stride=4, pool=2), _layer(12, 4, pool=2)),
+        dense=(3000, 1000),
+        chunk_samples=CLIP_SAMPLES,
+        is_same=False,
+        n_bands=40,
+    ),
     "ds256a": _DS256,
     "ds256b": replace(_DS256, dense=(1000, 200), last_is_linear=True, dropout=0.5),
     "ds256c": replace(
         _DS256, layers=(_layer(128, 256, stride=256), _layer(32, 8, pool=4), _layer(32, 8)), dense=(), is_flat=False
     ),
+    "ds256f": replace(_DS256, layers=(_layer(32, 8, pool=4), _layer(32, 8, pool=4)), n_bands=40),
     "dm8": _deep(8, (4, 4, 4, 4, 2, 2)),
     "dm16": _deep(16, (4, 4, 4, 2, 2, 2)),
     "dm16c": _deep(16, (8, 8, 4, 4, 4), chunk=CLIP_SAMPLES),

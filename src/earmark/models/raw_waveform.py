@@ -1,4 +1,4 @@
-"""Networks on the raw waveform that are built from the tables in `earmark.models.raw_plans`."""
+"""Networks on the raw waveform, two of them on mel bands, built from the tables in `earmark.models.raw_plans`."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from earmark.audio.frontends import Raw
+from earmark.audio.frontends import LogMel, Raw
 from earmark.errors import InputError, UsageError
 from earmark.models.base import ARCHITECTURES, TaggingModel
 from earmark.models.raw_layers import ConvUnit, MapPooling, Pooling, make_pool
-from earmark.models.raw_plans import PLANS, Branch, Layer, Plan, dieleman_plan
+from earmark.models.raw_plans import FRAME_HOP, FRAME_SAMPLES, PLANS, Branch, Layer, Plan, dieleman_plan
 
 
 class RawNet(TaggingModel):
@@ -34,7 +34,7 @@ class RawNet(TaggingModel):
     ) -> None:
         super().__init__()
         self.plan = plan
-        self.frontend = Raw(sample_rate=16000)
+        self.frontend = _frontend(plan.n_bands)
         self.sample_rate = 16000
         self.chunk_samples = plan.chunk_samples if chunk_samples is None else chunk_samples
         n_steps = plan.length(self.chunk_samples)
@@ -48,7 +48,8 @@ class RawNet(TaggingModel):
         for layer in plan.layers:
             self.layers.append(_BranchedLayer(layer, n_channels, plan, pooling))
             n_channels = layer.n_out(n_channels)
-        sizes = [n_channels * n_steps if plan.is_flat else n_channels, *plan.dense]
+        n_flat = n_channels * n_steps * max(plan.n_bands, 1)
+        sizes = [n_flat if plan.is_flat else n_channels, *plan.dense]
         self.dense = nn.ModuleList(nn.Linear(n_in, n_out) for n_in, n_out in itertools.pairwise(sizes))
         self.activation = nn.ReLU() if plan.activation == "relu" else nn.ELU()
         self.dropout = nn.Dropout(plan.dropout)
@@ -59,16 +60,15 @@ class RawNet(TaggingModel):
         self.n_tags, self.n_features, self.embedding_layer = n_tags, sizes[-1], self.layer_names[-2]
 
     def stages(self, spectrogram: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield layer1 ... (B, C, T), flat or pooled, dense1 ... (B, D), logits (B, K)."""
-        x = spectrogram  # (B, 1, S)
-        if self.plan.is_flat and x.shape[-1] != self.chunk_samples:
-            raise InputError(f"a waveform of {x.shape[-1]} samples: this network takes {self.chunk_samples}")
-        if self.plan.length(x.shape[-1]) < 1:
-            raise InputError(f"a waveform of {x.shape[-1]} samples is too short for this network")
+        """Yield layer1 ... (B, C, T) or (B, C, F, T), flat or pooled, dense1 ... (B, D), logits (B, K)."""
+        n_bands = spectrogram.shape[1]
+        bands = spectrogram.reshape(-1, 1, spectrogram.shape[2])  # (B * F, 1, T): each band alone
+        value = spectrogram
         for i, layer in enumerate(self.layers, start=1):
-            x = layer(x)
-            yield f"layer{i}", x
-        x = x.flatten(1) if self.plan.is_flat else x.mean(dim=2)
+            bands = layer(bands)
+            value = bands if n_bands == 1 else bands.reshape(-1, n_bands, *bands.shape[1:]).transpose(1, 2)
+            yield f"layer{i}", value
+        x = value.flatten(1) if self.plan.is_flat else value.mean(dim=-1)
         yield ("flat" if self.plan.is_flat else "pooled"), x
         for i, dense in enumerate(self.dense, start=1):
             x = dense(x if i == 1 else self.dropout(x))
@@ -76,6 +76,41 @@ class RawNet(TaggingModel):
                 x = self.activation(x)
             yield f"dense{i}", x
         yield "logits", self.head(self.dropout(x))
+
+    def represent(self, waveform: Tensor, *, has_context: bool = False) -> Tensor:
+        """Run the front end, (B, S) -> (B, F, T).
+
+        Parameters
+        ----------
+        waveform : shape (B, S); S is `chunk_samples`, or, if the map is averaged, whatever leaves a step of it
+        has_context : without effect
+
+        Raises
+        ------
+        InputError
+            If the waveform is too short or has another length.
+        """
+        if waveform.ndim == 2 and self.plan.is_flat and waveform.shape[1] != self.chunk_samples:
+            raise InputError(f"a waveform of {waveform.shape[1]} samples: this network takes {self.chunk_samples}")
+        if waveform.ndim == 2 and self.plan.length(waveform.shape[1]) < 1:
+            raise InputError(f"a waveform of {waveform.shape[1]} samples is too short for this network")
+        return super().represent(waveform, has_context=has_context)
+
+
+def _frontend(n_bands: int) -> nn.Module:
+    if not n_bands:
+        return Raw(sample_rate=16000)
+    return LogMel(
+        sample_rate=16000,
+        n_fft=FRAME_SAMPLES,
+        win_length=400,
+        hop_length=FRAME_HOP,
+        n_mels=n_bands,
+        mel_scale="htk",
+        mel_norm=None,
+        center=False,
+        scaling="log",
+    )
 
 
 class _BranchedLayer(nn.Module):
@@ -111,7 +146,7 @@ def _branch(branch: Branch, n_in: int, *, pool: int, plan: Plan, pooling: MapPoo
         units.append(unit)
         n_in = conv.n_out
     kind: Pooling = pooling if branch.pool == "max" else "average"
-    return nn.Sequential(*units, make_pool(kind, pool, ceil=plan.is_ceil))
+    return nn.Sequential(*units, make_pool(kind, pool))
 
 
 def _factory(plan: Plan) -> Callable[..., RawNet]:
@@ -127,15 +162,21 @@ for _name, _plan in PLANS.items():
 
 @ARCHITECTURES.register("dieleman_raw")
 def dieleman_raw(
-    *, n_tags: int = 50, stride: int = 256, chunk_samples: int = 48_000, pooling: MapPooling = "max"
+    *,
+    n_tags: int = 50,
+    length: int = 256,
+    stride: int = 256,
+    chunk_samples: int = 48_000,
+    pooling: MapPooling = "max",
 ) -> RawNet:
     """Build the network of Dieleman and Schrauwen 2014 on the waveform.
 
     Parameters
     ----------
     n_tags : number of tags
-    stride : length and stride of the first filter, samples; 256, 512 and 1024 published
+    length : of the first filters, samples; 256, 512 and 1024 published
+    stride : of the first filters, samples; `length`, or half of it, published
     chunk_samples : length of the input at 16 kHz, samples
     pooling : "max" as published, or "stochastic"
     """
-    return RawNet(dieleman_plan(stride), n_tags=n_tags, chunk_samples=chunk_samples, pooling=pooling)
+    return RawNet(dieleman_plan(length, stride), n_tags=n_tags, chunk_samples=chunk_samples, pooling=pooling)

@@ -1,6 +1,6 @@
 """Windows around any network: a clip is cut, the network sees each window, and something joins what it says.
 
-Four ways, after a study of raw waveforms (2017) but for the last:
+Four ways, all but the last after a study of raw waveforms (Cutajar 2017):
 
 =================  =====================================================================================================
 pooling            what happens
@@ -13,6 +13,7 @@ attention          the mean of the windows' embeddings, weighed by a small train
 
 References
 ----------
+Cutajar, M. "Automatic music tagging using convolutional neural networks", MSc project, University of Edinburgh, 2017.
 Ilse, M., Tomczak, J. and Welling, M. "Attention-based deep multiple instance learning", ICML 2018 (the attention).
 """
 
