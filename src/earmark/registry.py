@@ -4,7 +4,7 @@ import numbers
 import os
 from collections.abc import Callable, Iterator, Mapping
 from types import NoneType, UnionType
-from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from earmark.errors import UnknownNameError, UsageError
 
@@ -80,9 +80,45 @@ def check_options(what: str, factory: Callable[..., object], options: Mapping[st
 _KINDS: Mapping[object, tuple[str, tuple[type, ...]]] = {
     int: ("a whole number", (numbers.Integral,)),
     float: ("a number", (numbers.Real,)),
+    bool: ("true or false", (bool,)),
     str: ("text", (str, os.PathLike)),
     NoneType: ("none", (NoneType,)),
 }
+
+
+class Parameter(NamedTuple):
+    """A parameter of a factory.
+
+    Parameters
+    ----------
+    name : under which it is given
+    default : what is taken unless it is
+    takes : what it may be, in words; empty if that is more than `check_values` looks at
+    """
+
+    name: str
+    default: Any
+    takes: str
+
+
+def parameters_of(factory: Callable[..., object]) -> list[Parameter]:
+    """List the parameters of a factory that have defaults.
+
+    Examples
+    --------
+    >>> def line(*, length: int = 3, colour: Literal["red", "blue"] | None = None) -> str:
+    ...     return "-" * length
+    >>> [tuple(parameter) for parameter in parameters_of(line)]
+    [('length', 3, 'a whole number'), ('colour', None, 'red, blue or none')]
+    """
+    import inspect
+
+    annotations = _annotations(factory)
+    return [
+        Parameter(name, parameter.default, _in_words(_parts(annotations.get(name, Any))))
+        for name, parameter in inspect.signature(factory).parameters.items()
+        if parameter.default is not parameter.empty
+    ]
 
 
 def check_values(what: str, factory: Callable[..., object], options: Mapping[str, object]) -> None:
@@ -103,14 +139,18 @@ def check_values(what: str, factory: Callable[..., object], options: Mapping[str
     Traceback (most recent call last):
     earmark.errors.UsageError: line: length='abc', expected a whole number
     """
-    try:
-        annotations = get_type_hints(factory)
-    except (NameError, TypeError):  # of names that are known elsewhere only, of what is no function
-        return
+    annotations = _annotations(factory)
     for name, value in options.items():
-        kinds = [_kind(part, value) for part in _parts(annotations.get(name, Any))]
-        if not any(fits for _, fits in kinds):
-            raise UsageError(f"{what}: {name}={value!r}, expected {' or '.join(words for words, _ in kinds)}")
+        parts = _parts(annotations.get(name, Any))
+        if not any(_fits(part, value) for part in parts):
+            raise UsageError(f"{what}: {name}={value!r}, expected {_in_words(parts)}")
+
+
+def _annotations(factory: Callable[..., object]) -> Mapping[str, object]:
+    try:
+        return get_type_hints(factory)
+    except (NameError, TypeError):  # of names that are known elsewhere only, of what is no function
+        return {}
 
 
 def _parts(annotation: object) -> list[object]:
@@ -118,13 +158,18 @@ def _parts(annotation: object) -> list[object]:
     return list(get_args(annotation)) if get_origin(annotation) in (Union, UnionType) else [annotation]
 
 
-def _kind(annotation: object, value: object) -> tuple[str, bool]:
-    """Say what an annotation means, and whether a value is of it."""
+def _in_words(parts: list[object]) -> str:
+    """Say what the members of a union mean; nothing if one of them is not plain."""
+    words: list[str] = []
+    for part in parts:
+        words += map(str, get_args(part)) if get_origin(part) is Literal else [_KINDS.get(part, ("", ()))[0]]
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words) if all(words) else ""
+
+
+def _fits(annotation: object, value: object) -> bool:
+    """Say whether a value is of an annotation, as far as that is plain."""
     if get_origin(annotation) is Literal:
-        return f"one of {', '.join(map(str, get_args(annotation)))}", value in get_args(annotation)
-    if annotation is bool:
-        return "true or false", isinstance(value, bool)
-    if annotation in _KINDS:
-        words, types = _KINDS[annotation]
-        return words, isinstance(value, types) and not isinstance(value, bool)
-    return "", True
+        return value in get_args(annotation)
+    if annotation not in _KINDS:
+        return True
+    return isinstance(value, _KINDS[annotation][1]) and (annotation is bool or not isinstance(value, bool))

@@ -65,7 +65,7 @@ def test_list(cli: Cli, terminal: Callable[[], None]) -> None:
     assert "mirdata:NAME" in shown.err
 
 
-def test_info(cli: Cli, terminal: Callable[[], None]) -> None:
+def test_info(cli: Cli, terminal: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
     for name in DATASETS:
         answer = cli("datasets", "info", name)
         assert answer.status == 0
@@ -78,6 +78,13 @@ def test_info(cli: Cli, terminal: Callable[[], None]) -> None:
     assert plain["remotes"][0]["file_name"] == "annotations_final.csv"
     terminal()
     assert "… and" in cli("datasets", "info", "mtg_jamendo").out
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in DATASETS:
+        shown = cli("datasets", "info", name).out
+        assert max(map(len, shown.splitlines())) <= 80
+    shown = cli("datasets", "info", "magnatagatune").out
+    assert "may also lie\n                           in the root itself)\n" in shown
+    assert "Used by Dieleman & Schrauwen 2014,\n            Pons, jukemir, MARBLE and others.\n  clean " in shown
     answer = cli("datasets", "info", "magnatagatunes")
     assert answer.status == 2
     assert "did you mean 'magnatagatune'?" in answer.err

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from earmark.audio.spectra import SPECTRA
 from earmark.cli import extraction
 from earmark.cli.settings import literal, settings
 from earmark.datasets.base import Track
@@ -128,7 +129,7 @@ def test_one_id_for_two_files_is_refused(cli: Cli, music: Path, tmp_path: Path) 
         (["--set", "n_mel=3"], "takes no option 'n_mel'\nhint: did you mean 'n_mels'?"),
         (["--set", "n_mels"], "--set n_mels: expected NAME=VALUE"),
         (["--set", "n_mels=many"], "front end 'log_mel': n_mels='many', expected a whole number"),
-        (["--set", "scaling=loud"], "scaling='loud', expected one of db, unit, log"),
+        (["--set", "scaling=loud"], "scaling='loud', expected db, unit, log"),
         (["--set", "f_max=high"], "f_max='high', expected a number or none"),
         (["--set", "center=1"], "center=1, expected true or false"),
         (["--set", "n_mels=3", "--set", "n_mels=4"], "n_mels is given twice, 3 and 4"),
@@ -254,6 +255,25 @@ def test_info(cli: Cli, store: Path) -> None:
     assert "3, 0:15 of audio" in answer.out
     plain = json.loads(cli("features", "info", store, "--json").out)
     assert (plain["n_tracks"], plain["seconds"], plain["parameters"]["n_mels"]) == (3, 15.0, 8)
+
+
+def test_frontends(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = cli("features", "frontends")
+    lines = [line.split("\t") for line in answer.out.splitlines()]
+    assert (answer.status, answer.err) == (0, "")
+    assert list(dict.fromkeys(line[0] for line in lines)) == list(SPECTRA)
+    assert ["log_mel", "n_mels", "128", "a whole number"] in lines
+    assert ["log_mel", "f_max", "none", "a number or none"] in lines
+    assert ["mfcc", "center", "true", "true or false"] in lines
+    assert ["choi"] in lines
+    assert all(line[3] for line in lines if len(line) > 1)
+    (plain,) = (json.loads(line) for line in cli("features", "frontends", "cqt", "--json").out.splitlines())
+    assert (plain["frontend"], plain["what"][:26]) == ("cqt", "the constant-Q transform, ")
+    assert plain["parameters"][-1] == {"name": "range_db", "default": None, "takes": "a number or none"}
+    monkeypatch.setattr(type(sys.stdout), "isatty", lambda _: True, raising=False)
+    shown = cli("features", "frontends", "raw").out
+    assert shown == "raw: The waveform itself as one row.\n  sample_rate=16000  a whole number\n"
+    assert cli("features", "frontends", "row").status == 2
 
 
 def test_info_of_what_is_no_store(cli: Cli, music: Path) -> None:

@@ -1,5 +1,6 @@
 """What `earmark datasets` shows: tables for people on a terminal, lines with tabs in a pipe."""
 
+import re
 import shutil
 import sys
 import textwrap
@@ -72,7 +73,7 @@ def print_info(info: DatasetInfo, defaults: Mapping[str, Any]) -> None:
     known = {key: f"{text}; {defaults[key]!r} unless given" for key, text in info.options.items()}
     _listed("options", [line for key, text in known.items() for line in _wrapped(f"{key}: {text}", "  ")])
     _listed("files", _files(info))
-    _listed("notes", _notes(info.name))
+    _listed("notes", paragraphs(_notes(info.name)) if sys.stdout.isatty() else _notes(info.name))
 
 
 def _files(info: DatasetInfo) -> list[str]:
@@ -95,6 +96,46 @@ def _notes(name: str) -> list[str]:
 
     text = import_module(DATASETS[name]).__doc__ if name in DATASETS else None
     return (text or "").strip().splitlines()
+
+
+def paragraphs(lines: Sequence[str]) -> list[str]:
+    """Join the lines of every paragraph of a docstring, and of every entry of a list, so that they can be wrapped.
+
+    Parameters
+    ----------
+    lines : as they stand; an entry begins with a name and two spaces, and goes on below its second column
+
+    Examples
+    --------
+    >>> paragraphs(["One", "sentence.", "", "Splits", "------", "a  the", "   first", "b  the second"])
+    ['One sentence.', '', 'Splits', '------', 'a  the first', 'b  the second']
+    """
+    joined: list[str] = []
+    goes_on, in_references = False, False
+    for line, after in zip(lines, [*lines[1:], ""], strict=True):
+        is_rule, is_title = _is_rule(line), _is_rule(after)
+        hang = second_column(joined[-1]) if goes_on else 0
+        indent = len(line) - len(line.lstrip())
+        if is_title:
+            in_references = line.strip() == "References"
+        begins = is_rule or is_title or not line.strip() or (second_column(line) > 0 and indent < max(hang, 1))
+        begins |= hang > indent or (in_references and goes_on and joined[-1].endswith("."))
+        if goes_on and not begins:
+            joined[-1] += f" {line.strip()}"
+        else:
+            joined.append(line.rstrip())
+        goes_on = bool(line.strip()) and not is_rule and not is_title
+    return joined
+
+
+def _is_rule(line: str) -> bool:
+    return bool(line.strip()) and not line.strip(" -=")
+
+
+def second_column(line: str) -> int:
+    """Return where the text begins behind a name and two spaces, or 0."""
+    found = re.match(r" *\S+(?: \S+)* {2,}(?=\S)", line)
+    return found.end() if found else 0
 
 
 def print_verification(found: Verification, *, quiet: bool) -> None:
@@ -413,14 +454,24 @@ def _fact(key: str, value: str) -> None:
 
 def _wrapped(text: str, indent: str) -> list[str]:
     """Break a text where the terminal ends; further lines begin with `indent`."""
-    width = max(shutil.get_terminal_size().columns if sys.stdout.isatty() else 120, 40) - 2
-    return textwrap.wrap(
-        output.printable(text), width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
+    return _broken(output.printable(text), _columns() - 2, indent)
+
+
+def _broken(text: str, width: int, indent: str) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def _columns() -> int:
+    return max(shutil.get_terminal_size().columns if sys.stdout.isatty() else 120, 40)
 
 
 def _listed(title: str, lines: Sequence[str]) -> None:
     if lines:
         _say_raw(f"\n{title}:")
+        width = _columns()
         for line in lines:
-            _say_raw(f"  {output.printable(line)}".rstrip())
+            shown = f"  {output.printable(line)}".rstrip()
+            if len(shown) > width and sys.stdout.isatty():
+                indent = min(second_column(shown), width // 2) or len(shown) - len(shown.lstrip())
+                shown = "\n".join(_broken(shown, width, " " * indent))
+            _say_raw(shown)

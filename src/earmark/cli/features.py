@@ -16,7 +16,7 @@ Source = Annotated[
 ]
 Frontend = Annotated[
     str,
-    typer.Option(metavar="NAME", help="Front end: log_mel, mfcc, cqt, raw, or of a model: musicnn, won, choi."),
+    typer.Option(metavar="NAME", help="log_mel, mfcc, cqt, raw, musicnn, won or choi (earmark features frontends)."),
 ]
 Set = Annotated[
     list[str] | None,
@@ -41,6 +41,8 @@ PngRange = Annotated[str | None, typer.Option(metavar="LOW:HIGH", help="Values o
 PngColour = Annotated[bool, typer.Option("--png-colour", help="Pictures in colours, not in greys.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines: one object per track.")]
 InfoJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+OneFrontend = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Of one front end; all unless given.")]
+FrontendsJson = Annotated[bool, typer.Option("--json", help="JSON lines: one object per front end.")]
 Store = Annotated[str, typer.Argument(metavar="STORE", help="Folder of a store.")]
 Audio = Annotated[bool, typer.Option("--audio", help="Also compare with the audio files as they are now.")]
 Drop = Annotated[bool, typer.Option("--drop", help="Take out what is damaged or changed; extract computes it again.")]
@@ -111,6 +113,39 @@ def extract(
     if png is not None:
         run.draw(output, png, value_range=value_range, size=size, colours=png_colour, jobs=jobs)
     return run.finish()
+
+
+@app.command("frontends")
+def frontends(name: OneFrontend = None, as_json: FrontendsJson = False) -> None:
+    """List the front ends, their parameters with defaults, and what the parameters may be.
+
+    In a pipe there is a line per parameter, separated by tabs: front end, parameter, default, what it may be; a front
+    end without parameters has a line with its name.
+    """
+    from inspect import getdoc
+
+    from earmark.audio.spectra import SPECTRA
+    from earmark.registry import parameters_of
+
+    for i, each in enumerate(SPECTRA if name is None else [name]):
+        what = (getdoc(SPECTRA[each]) or "").partition("\n")[0].removeprefix("Build ")
+        parameters = parameters_of(SPECTRA[each])
+        if as_json:
+            plain = {"frontend": each, "what": what, "parameters": [parameter._asdict() for parameter in parameters]}
+            sys.stdout.write(json.dumps(plain) + "\n")
+        elif sys.stdout.isatty():
+            columns = [(f"{parameter.name}={_as_set(parameter.default)}", parameter.takes) for parameter in parameters]
+            width = max((len(first) for first, _ in columns), default=0)
+            lines = [f"{each}: {what}", *(f"  {first:<{width}}  {second}" for first, second in columns)]
+            sys.stdout.write("\n" * bool(i) + "\n".join(lines) + "\n")
+        else:
+            rows = [f"\t{parameter.name}\t{_as_set(parameter.default)}\t{parameter.takes}" for parameter in parameters]
+            sys.stdout.write("".join(f"{each}{row}\n" for row in rows or [""]))
+
+
+def _as_set(value: object) -> str:
+    """Write a value as --set takes it."""
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 @app.command("info")

@@ -11,6 +11,10 @@ model: always name labels and split. How many artists stand in two parts of a sp
 `sid_mismatches.txt` lists pairs of song and track that are different recordings. Last.fm tags and the Taste Profile
 came by song: such tracks are faults of kind "mismatched", and `taste_profile` leaves them out.
 
+A song's own file (`A/B/C/TRABC....h5`), with all that the Echo Nest found in it, is read by
+`earmark.datasets.msd_hdf5`: `with open_hdf5(path) as file: song = read_song(file)` gives tempo, key, segments_timbre
+and the rest under their published names. `Summary` reads msd_summary_file.h5.
+
 Splits
 ------
 cals    Won et al. 2021: no artist in two parts; 163,504 / 34,730 / 34,913 labelled tracks, and 516,415 without labels
