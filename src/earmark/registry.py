@@ -2,7 +2,7 @@
 
 import numbers
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Any, Generic, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -64,12 +64,22 @@ class Registry(Generic[T]):
         return factory(**options)
 
 
-def check_options(what: str, factory: Callable[..., object], options: Mapping[str, object]) -> None:
-    """Raise `UsageError` if `options` holds a name that is no parameter of `factory`; `root` is no option."""
+def check_options(
+    what: str, factory: Callable[..., object], options: Mapping[str, object], *, given: Collection[str] = ()
+) -> None:
+    """Raise `UsageError` if `options` holds a name that is no parameter of `factory`, or one of those `given` already.
+
+    Parameters
+    ----------
+    what : has the options, for the message
+    factory : takes them
+    options : names of parameters to values
+    given : parameters that are no options
+    """
     import inspect
     from difflib import get_close_matches
 
-    known = [name for name in inspect.signature(factory).parameters if name not in ("self", "root")]
+    known = [name for name in inspect.signature(factory).parameters if name not in ("self", *given)]
     for option in options:
         if option not in known:
             close = get_close_matches(option, known, n=1)

@@ -107,7 +107,7 @@ def open_dataset(name: str, root: str | Path, /, **options: object) -> Dataset:
         If a file is missing or damaged.
     """
     load = _load(name)
-    check_options(f"dataset {name!r}", load, options)
+    check_options(f"dataset {name!r}", load, options, given=["root"])
     check_values(f"dataset {name!r}", load, options)
     return load(Path(root), **options)
 
