@@ -102,8 +102,8 @@ def test_a_whole_clip_is_taken_in_one_piece() -> None:
     whole = build("windowed", inner="sample_cnn", inner_options={"n_filters": 2}, pooling="whole", n_windows=2).eval()
     with torch.no_grad():
         assert whole(torch.zeros(1, 2 * 59049)).shape == (1, 50)
-    with pytest.raises(UsageError, match="'vgg' takes 47872 samples only"):
-        build("windowed", inner="vgg", pooling="whole")
+    with pytest.raises(UsageError, match="'vgg' does not take a clip of 95744 samples, only 47872"):
+        build("windowed", inner="vgg", pooling="whole", n_windows=2)
 
 
 def test_windows_of_a_network_with_context_see_their_true_neighbours() -> None:
@@ -159,13 +159,14 @@ def test_attention_can_pick_one_window() -> None:
         ("spm_c", "embedding", 32 * 12 * 3 + 96 + (32 * 198 + 1) * 1500 + 1501 * 50),
         ("spm_d", "logits", 50 * 50 * 3 + 150 + (50 * 10 + 1) * 500 + 501 * 50),
         ("spm_d", "embedding", 50 * 200 * 3 + 150 + (50 * 10 + 1) * 500 + 501 * 50),
-        ("spm_e", "logits", 50 * 32 * 3 + 150 + (50 * 346 + 1) * 2500 + 2501 * 50),
-        ("spm_f", "logits", 32 * 32 * 3 + 96 + (32 * 346 + 1) * 1500 + 1501 * 50),
+        ("spm_e", "map", 50 * 32 * 3 + 150 + (50 * 346 + 1) * 2500 + 2501 * 50),
+        ("spm_f", "map", 32 * 32 * 3 + 96 + (32 * 346 + 1) * 1500 + 1501 * 50),
     ],
 )
 def test_combiners_have_the_sizes_of_the_study(pooling: str, output: str, n_parameters: int) -> None:
     inner = "ds256c" if pooling in ("spm_e", "spm_f") else "ds256b"
-    model = build("windowed", inner=inner, pooling=pooling, window_output=output)
+    options = {} if inner == "ds256c" else {"window_output": output}
+    model = build("windowed", inner=inner, pooling=pooling, **options)
     own = model.n_parameters - build(inner).n_parameters
     assert own == pytest.approx(n_parameters, rel=0.01)
 
@@ -223,6 +224,10 @@ def test_bad_options_are_refused() -> None:
         make("spm_a", window_output="map")
     with pytest.raises(UnknownNameError, match="no activation 'tanh'"):
         make("spm_a", window_activation="tanh")
+    with pytest.raises(UsageError, match="window_output='embedding' has no effect with pooling='spm_e'"):
+        make("spm_e", window_output="embedding")
+    with pytest.raises(UsageError, match="window_activation='elu' has no effect with pooling='stme'"):
+        make("stme", window_activation="elu")
     with pytest.raises(UsageError, match="n_windows=0"):
         make("stme", n_windows=0)
     with pytest.raises(UsageError, match="convolves 2 values"):

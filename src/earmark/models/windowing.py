@@ -142,9 +142,9 @@ class Windowed(TaggingModel):
     pooling : how the windows are joined, see the top of this module
     n_windows : windows of a clip
     hop_samples : distance between the starts of two windows, samples; the length of a window unless given
-    window_output : "logits" or "embedding" of a window, for "spm_a" to "spm_d"; "spm_e" and "spm_f" take its last map,
-        "attention" its embedding
-    window_activation : "identity", "sigmoid" or "elu", applied to that
+    window_output : "logits" (unless given) or "embedding" of a window, for "spm_a" to "spm_d"; "spm_e" and "spm_f" take
+        its last map, "attention" its embedding
+    window_activation : "identity" (unless given), "sigmoid" or "elu", applied to what these take
     n_attention_units : of the hidden layer of the attention
     n_tags : number of tags
 
@@ -170,15 +170,13 @@ class Windowed(TaggingModel):
         pooling: WindowPooling = "stme",
         n_windows: int = 12,
         hop_samples: int | None = None,
-        window_output: Literal["logits", "embedding"] = "logits",
-        window_activation: WindowActivation = "identity",
+        window_output: Literal["logits", "embedding"] | None = None,
+        window_activation: WindowActivation | None = None,
         n_attention_units: int = 128,
         n_tags: int = 50,
     ) -> None:
         super().__init__()
-        check_choice("pooling of windows", pooling, get_args(WindowPooling))
-        check_choice("output of a window", window_output, ("logits", "embedding"))
-        check_choice("activation", window_activation, _ACTIVATIONS)
+        _check_options(pooling, window_output, window_activation)
         if n_windows < 1 or (hop_samples is not None and hop_samples < 1):
             raise UsageError(f"n_windows={n_windows} and hop_samples={hop_samples} have to be at least 1")
         options = {**(inner_options or {}), "n_tags": n_tags}
@@ -197,11 +195,11 @@ class Windowed(TaggingModel):
         self.attention: AttentionPool | None = None
         self.super_pool: SuperPool | None = None
         self.taken: tuple[str, ...] = (network.embedding_layer, "logits")
-        self.activation = _ACTIVATIONS[window_activation]()
+        self.activation = _ACTIVATIONS[window_activation or "identity"]()
         if pooling in ("whole", "stme"):
             self._name_stages("window_embeddings", "window_logits", n_features=network.n_features)
             return
-        self._build_combiner(window_output, n_attention_units)
+        self._build_combiner(window_output or "logits", n_attention_units)
         self.dropout = nn.Dropout(0.5 if pooling == "attention" else 0.0)
         self.head = nn.Linear(self.n_features, n_tags)
 
@@ -310,15 +308,34 @@ class Windowed(TaggingModel):
         yield "logits", self.head(self.dropout(joined))
 
 
+def _check_options(pooling: str, output: str | None, activation: str | None) -> None:
+    """Check the names, and that none of them is without effect."""
+    check_choice("pooling of windows", pooling, get_args(WindowPooling))
+    if output is not None:
+        check_choice("output of a window", output, ("logits", "embedding"))
+        if pooling not in ("spm_a", "spm_b", "spm_c", "spm_d"):
+            raise UsageError(f"window_output={output!r} has no effect with pooling={pooling!r}", hint="leave it out")
+    if activation is not None:
+        check_choice("activation", activation, _ACTIVATIONS)
+        if pooling in ("whole", "stme"):
+            raise UsageError(
+                f"window_activation={activation!r} has no effect with pooling={pooling!r}", hint="leave it out"
+            )
+
+
 def _for_clips(name: str, network: TaggingModel, options: Mapping[str, object], clip_samples: int) -> TaggingModel:
-    """Build the network for clips of that length, if its length is an option; check that it takes any if not."""
+    """Build the network for clips of that length, if its length is an option; try whether it takes them if not."""
     if "chunk_samples" in inspect.signature(ARCHITECTURES[name]).parameters:
         return build(name, **{**options, "chunk_samples": clip_samples})
-    if "flat" in network.layer_names and clip_samples != network.chunk_samples:
-        raise UsageError(
-            f"{name!r} takes {network.chunk_samples} samples only, not a clip of {clip_samples}",
-            hint='choose another pooling, such as "stme"',
-        )
+    if clip_samples != network.chunk_samples:
+        try:
+            with torch.no_grad():
+                _stages_of_silence(network, clip_samples)
+        except (InputError, RuntimeError) as error:
+            raise UsageError(
+                f"{name!r} does not take a clip of {clip_samples} samples, only {network.chunk_samples}: {error}",
+                hint='choose another pooling, such as "stme"',
+            ) from error
     return network
 
 
