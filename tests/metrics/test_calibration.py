@@ -128,6 +128,16 @@ def test_awkward_tags() -> None:
     assert calibrated[:20, 1].min() > 0.5 > calibrated[20:, 1].max()
 
 
+def test_constant_scores_become_prevalence() -> None:
+    targets, _ = drawn(n=997)
+    for constant in np.random.default_rng(0).random(20):
+        found = fit_calibration(targets, np.full(targets.shape, constant, np.float32))
+        assert (found.scale == 0).all()
+        np.testing.assert_allclose(found.apply([constant] * 4), soft_targets(targets).mean(axis=0))
+    flat = fit_calibration(targets, np.full(targets.shape, 0.5), method="temperature")
+    np.testing.assert_array_equal(flat.apply([0.5] * 4), 0.5)
+
+
 @pytest.mark.parametrize("method", ["platt", "temperature"])
 def test_stored_and_read(method) -> None:
     targets, scores = drawn(n=300)

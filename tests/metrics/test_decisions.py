@@ -66,6 +66,7 @@ def test_thresholds_come_from_one_part_and_serve_another() -> None:
     assert decide(scores, thresholds).tolist() == [[True, False], [True, False], [False, False]]
     assert compare(targets, scores, thresholds).precision().tolist() == [0.5, 0.0]
     assert f1(targets, scores, thresholds) == pytest.approx((2 / 3 + 0) / 2)
+    assert f1(targets, scores, [0.3, None]) == f1(targets, scores, thresholds)  # out of JSON
 
 
 def test_wrong_thresholds() -> None:
@@ -73,6 +74,8 @@ def test_wrong_thresholds() -> None:
         f1([[1, 0]], [[0.5, 0.5]], [0.1, 0.2, 0.3])
     with pytest.raises(InputError, match="thresholds hold NaN"):
         f1([[1, 0]], [[0.5, 0.5]], [0.1, np.nan])
+    with pytest.raises(InputError, match="thresholds are not numbers"):
+        f1([[1, 0]], [[0.5, 0.5]], ["low", "high"])
     with pytest.raises(InputError, match="no tag is left"):
         f1([[0, 0]], [[0.5, 0.5]], 0.5)
 

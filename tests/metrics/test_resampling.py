@@ -77,7 +77,8 @@ def test_per_tag() -> None:
     targets, scores = drawn()
     found = bootstrap("pr_auc", targets, scores, n_resamples=200)
     assert [one.value for one in found.per_tag] == pytest.approx(pr_auc_per_tag(targets, scores).tolist())
-    alone = bootstrap("pr_auc", targets[:, 1:2], scores[:, 1:2], n_resamples=200)
+    alone = bootstrap("pr_auc", targets[:, 1:2], scores[:, 1:2], n_resamples=200, method="bca")
+    assert (found.method, found.tag_method) == ("basic", "bca")
     assert found.per_tag[1] == alone.interval == alone.per_tag[0]
 
 
@@ -217,7 +218,8 @@ def test_options_are_checked() -> None:
     for options, message in (
         ({"n_resamples": 1}, "n_resamples is 1, expected at least 2"),
         ({"level": 95}, "level is 95, expected more than 0 and less than 1"),
-        ({"method": "normal"}, "method is 'normal'"),
+        ({"method": "normal"}, "^method is 'normal'"),
+        ({"tag_method": "normal"}, "tag_method is 'normal'"),
         ({"seed": -1}, "seed is -1"),
         ({"average": "weighted"}, "average is 'weighted'"),
     ):

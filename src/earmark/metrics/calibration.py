@@ -24,6 +24,7 @@ Method = Literal["platt", "temperature"]
 N_BINS = 10
 CLOSEST = 1e-7  # how near to 0 and 1 a score may be when it becomes a logit
 MOST_STEPS, MOST_HALVINGS = 100, 40
+FLAT = 1e-9  # spread of logits of which no slope can be told
 CONVERGED = 1e-10  # change of the loss per item
 
 
@@ -234,8 +235,10 @@ def soft_targets(targets: Bools) -> Array64:
 def _fit(wanted: Array64, logits: Array64, *, has_offset: bool) -> tuple[Array64, Array64]:
     """Minimise the log loss of all tags at once, with Newton steps that are halved until they help."""
     centre = logits.mean(axis=0) if has_offset else np.zeros(logits.shape[1])
-    spread = np.maximum(logits.std(axis=0) if has_offset else np.abs(logits).max(axis=0), 1e-12)
-    x = (logits - centre) / spread
+    spread = logits.std(axis=0) if has_offset else np.abs(logits).max(axis=0)
+    is_flat = spread < FLAT
+    spread = np.where(is_flat, 1, spread)
+    x = np.where(is_flat, 0, logits - centre) / spread
     prior = logit(wanted.mean(axis=0))
     a, b = np.zeros_like(prior), prior if has_offset else np.zeros_like(prior)
     loss = _loss(wanted, a * x + b)

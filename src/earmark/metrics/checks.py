@@ -104,7 +104,10 @@ def are_probabilities(scores: Floats) -> bool:
 
 def one_per_tag(values: ArrayLike, n_tags: int, name: str) -> Array64:
     """Check that there is one number per tag, or one for all: shape (n_tags,) or ()."""
-    array = np.asarray(values, np.float64)
+    try:
+        array = np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} are not numbers: {error}") from error
     if array.shape not in ((), (n_tags,)):
         raise InputError(f"{name} have shape {array.shape}, expected ({n_tags},), one per tag")
     if np.isnan(array).any():

@@ -1,5 +1,6 @@
 """Yes or no: thresholds, and precision, recall and F1 at them; and the share of right tags among an item's best k."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from earmark.metrics.checks import (
 )
 from earmark.metrics.ranking import NO_POSITIVES, divide
 
+Thresholds = ArrayLike | Sequence[float | None]
 NEVER = float("inf")  # a threshold that no score reaches
 
 
@@ -57,23 +59,30 @@ class Decisions:
         return np.where(self.true_positives + self.false_negatives > 0, values, np.nan)
 
 
-def decide(scores: Floats, thresholds: ArrayLike) -> Bools:
+def decide(scores: Floats, thresholds: Thresholds) -> Bools:
     """Give a tag to every item whose score reaches the tag's threshold.
 
     Parameters
     ----------
     scores : shape (n_items, n_tags)
-    thresholds : shape (n_tags,), or one number for all
+    thresholds : shape (n_tags,), or one number for all; None, as JSON has for infinity, is never reached
 
     Returns
     -------
     shape (n_items, n_tags)
     """
-    limits = one_per_tag(thresholds, scores.shape[1], "thresholds")
+    limits = as_thresholds(thresholds, scores.shape[1])
     return np.asarray(scores.astype(np.float64, copy=False) >= limits)
 
 
-def compare(targets: ArrayLike, scores: ArrayLike, thresholds: ArrayLike) -> Decisions:
+def as_thresholds(thresholds: Thresholds, n_tags: int) -> Array64:
+    """Check thresholds: one per tag, or one for all. None, as JSON has for infinity, becomes that."""
+    if isinstance(thresholds, list | tuple):
+        thresholds = [NEVER if one is None else one for one in thresholds]
+    return one_per_tag(thresholds, n_tags, "thresholds")  # type: ignore[arg-type]
+
+
+def compare(targets: ArrayLike, scores: ArrayLike, thresholds: Thresholds) -> Decisions:
     """Count right and wrong decisions, tag by tag.
 
     Parameters
@@ -88,7 +97,7 @@ def compare(targets: ArrayLike, scores: ArrayLike, thresholds: ArrayLike) -> Dec
     return Decisions(right, np.count_nonzero(given, axis=0) - right, np.count_nonzero(answers, axis=0) - right)
 
 
-def f1(targets: ArrayLike, scores: ArrayLike, thresholds: ArrayLike, *, average: Average = "macro") -> float:
+def f1(targets: ArrayLike, scores: ArrayLike, thresholds: Thresholds, *, average: Average = "macro") -> float:
     """Compute the harmonic mean of precision and recall.
 
     Parameters
@@ -105,7 +114,7 @@ def f1(targets: ArrayLike, scores: ArrayLike, thresholds: ArrayLike, *, average:
     return _average(compare(targets, scores, thresholds), "f1", average)
 
 
-def precision(targets: ArrayLike, scores: ArrayLike, thresholds: ArrayLike, *, average: Average = "macro") -> float:
+def precision(targets: ArrayLike, scores: ArrayLike, thresholds: Thresholds, *, average: Average = "macro") -> float:
     """Compute the share of given tags that are right; parameters as of `f1`.
 
     A tag that some item has and none was given counts as 0, as in scikit-learn.
@@ -113,7 +122,7 @@ def precision(targets: ArrayLike, scores: ArrayLike, thresholds: ArrayLike, *, a
     return _average(compare(targets, scores, thresholds), "precision", average)
 
 
-def recall(targets: ArrayLike, scores: ArrayLike, thresholds: ArrayLike, *, average: Average = "macro") -> float:
+def recall(targets: ArrayLike, scores: ArrayLike, thresholds: Thresholds, *, average: Average = "macro") -> float:
     """Compute the share of right tags that were given; parameters as of `f1`."""
     return _average(compare(targets, scores, thresholds), "recall", average)
 

@@ -15,11 +15,10 @@ from earmark.metrics.checks import (
     Floats,
     are_probabilities,
     mean_over_tags,
-    one_per_tag,
     tag_names,
     validate,
 )
-from earmark.metrics.decisions import Decisions, compare, precision_at_k
+from earmark.metrics.decisions import Decisions, Thresholds, as_thresholds, compare, precision_at_k
 from earmark.metrics.ranking import NO_BOTH, NO_POSITIVES, rank
 from earmark.metrics.single_label import classes_of, confusion_matrix, cross_entropy, recall_per_class
 
@@ -114,7 +113,7 @@ def evaluate(
     *,
     tags: Sequence[str] | None = None,
     categories: Sequence[str] | None = None,
-    thresholds: ArrayLike | None = None,
+    thresholds: Thresholds | None = None,
     ks: Sequence[int] = (1, 3, 5),
     task: Task = "multi_label",
 ) -> Evaluation:
@@ -158,7 +157,7 @@ def evaluate(
     positives = np.count_nonzero(answers, axis=0)
     ranked, pooled = rank(answers, values), rank(answers, values, average="micro")
     roc, pr = ranked.area("roc_auc"), ranked.area("pr_auc")
-    limits = None if thresholds is None else one_per_tag(thresholds, len(names), "thresholds")
+    limits = None if thresholds is None else as_thresholds(thresholds, len(names))
     return Evaluation(
         task=task,
         n_items=len(answers),

@@ -48,7 +48,7 @@ class Bootstrap:
     interval : of the score, or of the difference of two
     per_tag : of every tag; empty if the metric has none
     level : share of intervals that hold the true value, such as 0.95
-    method : "bca", "basic" or "percentile"
+    method, tag_method : "basic", "bca" or "percentile", of the whole and of single tags
     n_groups : that were drawn from
     n_resamples : that were drawn
     n_incomplete : of them had lost a tag, or had no score
@@ -60,6 +60,7 @@ class Bootstrap:
     per_tag: tuple[Interval, ...]
     level: float
     method: Method
+    tag_method: Method
     n_groups: int
     n_resamples: int
     n_incomplete: int

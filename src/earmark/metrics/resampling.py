@@ -4,11 +4,20 @@ Groups are drawn with replacement, as many as there are, and the metric is compu
 track are not independent, nor are tracks of one artist: drawing them one by one makes intervals too narrow. Items here
 are tracks, and `groups` says which of them belong together.
 
-The score of a resample lies above that of all items on average when it is average precision: items that were drawn
-twice stand next to each other in the ranking, and what is among the best of few is so by luck more often. The score of
-all items is too high against the whole world's for the same reason. The percentile interval would add the one error to
-the other. "bca", bias-corrected and accelerated, and "basic", which reflects the resamples about the score, take it
-off.
+The average precision of a resample lies above that of all items on average, because items that were drawn twice stand
+next to each other in the ranking. That of all items lies above the whole world's too: the fewer items, the more is luck
+among the best. The percentile interval adds the one error to the other. "basic", which reflects the resamples about
+the score, and "bca", bias-corrected and accelerated, take it off. Share of 95 % intervals that missed the truth in
+simulations of ten tags, where 5 % is right (%, of means over tags / of single tags):
+
+| drawn            | score   | basic      | bca        | percentile |
+| ---------------- | ------- | ---------- | ---------- | ---------- |
+| 300 tracks       | PR-AUC  | 7.3 / 14.6 | 12.3 / 8.1 | 32.7 / 8.2 |
+| 1000 tracks      | PR-AUC  | 4.7 / 10.7 | 8.0 / 7.3  | 19.3 / 6.9 |
+| 300 tracks       | ROC-AUC | 7.0 / 11.5 | 7.7 / 8.4  | 7.7 / 9.9  |
+| 100 artists      | PR-AUC  | 7.0 / 13.3 | 8.3 / 8.4  | 9.3 / 7.9  |
+
+So means get "basic" and single tags "bca" unless told otherwise; tests/metrics/test_coverage.py has the simulations.
 
 A tag that a resample has lost, because no item that has it was drawn, counts in that resample with its score on all
 items: the mean is always over the same tags. How many resamples lost one is in the result; an interval of a tag is
@@ -46,6 +55,7 @@ def bootstrap(
     n_resamples: int = 1000,
     level: float = 0.95,
     method: Method = "basic",
+    tag_method: Method = "bca",
     seed: int = 0,
 ) -> Bootstrap:
     """Compute a score and its interval.
@@ -61,7 +71,8 @@ def bootstrap(
     average : of "roc_auc" and "pr_auc"
     n_resamples : more make the ends of the interval steadier
     level : share of intervals that hold the true value
-    method : "basic", "bca" or "percentile"; see the module on why not the last
+    method, tag_method : "basic", "bca" or "percentile", of the whole and of single tags; the module says which
+        is best
     seed : another one gives other draws
 
     Raises
@@ -72,7 +83,7 @@ def bootstrap(
         If an option has a value that it does not take.
     """
     sample = _Sample(metric, targets, (scores,), groups, average)
-    return sample.estimate(n_resamples, level, method, seed)
+    return sample.estimate(n_resamples, level, (method, tag_method), seed)
 
 
 def paired_bootstrap(
@@ -86,6 +97,7 @@ def paired_bootstrap(
     n_resamples: int = 1000,
     level: float = 0.95,
     method: Method = "basic",
+    tag_method: Method = "bca",
     seed: int = 0,
 ) -> Bootstrap:
     """Compute by how much the score of a is above that of b, on the same draws of items.
@@ -94,7 +106,7 @@ def paired_bootstrap(
 
     Parameters
     ----------
-    metric, targets, groups, average, n_resamples, level, method, seed : as of `bootstrap`
+    metric, targets, groups, average, n_resamples, level, method, tag_method, seed : as of `bootstrap`
     scores_a, scores_b : shape (n_items, n_tags), of the two models
 
     Returns
@@ -103,7 +115,7 @@ def paired_bootstrap(
     less than 1 / (n_resamples + 1)
     """
     sample = _Sample(metric, targets, (scores_a, scores_b), groups, average)
-    return sample.estimate(n_resamples, level, method, seed)
+    return sample.estimate(n_resamples, level, (method, tag_method), seed)
 
 
 class _Sample:
@@ -143,9 +155,9 @@ class _Sample:
         if np.isnan(self.whole).all():
             raise InputError("no tag is left to score: none has both items with it and items without it")
 
-    def estimate(self, n_resamples: int, level: float, method: Method, seed: int) -> Bootstrap:
+    def estimate(self, n_resamples: int, level: float, methods: tuple[Method, Method], seed: int) -> Bootstrap:
         """Draw, and make intervals of what was drawn."""
-        _check_options(n_resamples, level, method, seed)
+        _check_options(n_resamples, level, methods, seed)
         draws = np.array([self.draw(counts) for counts in self._counts(n_resamples, seed)])
         defined = ~np.isnan(self.whole)
         lost = np.isnan(draws[:, defined]).any(axis=1)
@@ -154,18 +166,26 @@ class _Sample:
             means = np.where(np.isnan(draws), whole, draws)[:, defined].mean(axis=1)
             draws = np.column_stack([means, draws]) if self.has_tags else means[:, None]
             whole = np.append(whole[defined].mean(), whole) if self.has_tags else whole
-        accelerations = self.accelerations() if method == "bca" else np.zeros(len(whole))
+        accelerations = self.accelerations() if "bca" in methods else np.zeros(len(whole))
         is_paired = len(self.scores) == 2
         lowest, highest = (-1.0 if is_paired else 0.0, 1.0) if self.area is not None else (-np.inf, np.inf)
         intervals = [
-            interval_of(draws[:, i], value, accelerations[i], level, method, (lowest, highest), is_paired=is_paired)
+            interval_of(
+                draws[:, i],
+                value,
+                accelerations[i],
+                level,
+                methods[int(i > 0)],
+                (lowest, highest),
+                is_paired=is_paired,
+            )
             for i, value in enumerate(whole)
         ]
         n_lost = int(np.count_nonzero(lost))
         if np.isnan(intervals[0].low):
             raise InputError(f"{self.name} has no value on any of {n_resamples} resamples")
         return Bootstrap(
-            self.name, intervals[0], tuple(intervals[1:]), level, method, self.n_groups, n_resamples, n_lost, seed
+            self.name, intervals[0], tuple(intervals[1:]), level, *methods, self.n_groups, n_resamples, n_lost, seed
         )
 
     def draw(self, counts: Ints) -> Array64:
@@ -244,12 +264,13 @@ def group_indices(groups: Groups | None, n_items: int) -> tuple[NDArray[np.intp]
     return indices, n_groups
 
 
-def _check_options(n_resamples: int, level: float, method: Method, seed: int) -> None:
+def _check_options(n_resamples: int, level: float, methods: tuple[Method, Method], seed: int) -> None:
     if n_resamples < 2:
         raise UsageError(f"n_resamples is {n_resamples}, expected at least 2", hint="1000 is usual")
     if not 0 < level < 1:
         raise UsageError(f"level is {level:g}, expected more than 0 and less than 1, such as 0.95")
-    if method not in get_args(Method):
-        raise UsageError(f"method is {method!r}, expected 'bca', 'basic' or 'percentile'")
+    for name, method in zip(("method", "tag_method"), methods, strict=True):
+        if method not in get_args(Method):
+            raise UsageError(f"{name} is {method!r}, expected 'basic', 'bca' or 'percentile'")
     if seed < 0:
         raise UsageError(f"seed is {seed}, expected 0 or more")
