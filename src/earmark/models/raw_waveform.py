@@ -149,15 +149,17 @@ def _branch(branch: Branch, n_in: int, *, pool: int, plan: Plan, pooling: MapPoo
     return nn.Sequential(*units, make_pool(kind, pool))
 
 
-def _factory(plan: Plan) -> Callable[..., RawNet]:
+def _factory(name: str, plan: Plan) -> Callable[..., RawNet]:
     def make(*, n_tags: int = 50, chunk_samples: int = plan.chunk_samples, pooling: MapPooling = "max") -> RawNet:
         return RawNet(plan, n_tags=n_tags, chunk_samples=chunk_samples, pooling=pooling)
 
+    make.__name__ = name
+    make.__doc__ = f"Build {name} of `earmark.models.raw_plans`; the options are those of `RawNet`."
     return make
 
 
 for _name, _plan in PLANS.items():
-    ARCHITECTURES.register(_name)(_factory(_plan))
+    ARCHITECTURES.register(_name)(_factory(_name, _plan))
 
 
 @ARCHITECTURES.register("dieleman_raw")
