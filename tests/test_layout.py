@@ -79,6 +79,9 @@ T models.export
   features
   crops
 T losses
+T optimizers
+  training_data
+T train
   batch
   compat
   cli

@@ -50,7 +50,7 @@ class ModelCard:
 
     name: str
     architecture: str
-    options: Mapping[str, int] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     sample_rate: int
     chunk_samples: int
     hop_samples: int

@@ -1,0 +1,172 @@
+"""Optimisers and schedules of the learning rate, by the names that recipes use.
+
+References
+----------
+Smith, L. N. and Topin, N. "Super-convergence: very fast training of neural networks using large learning rates", 2019.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Protocol
+
+from torch import nn, optim
+
+from earmark.errors import UsageError
+from earmark.registry import Registry
+
+OPTIMIZERS: Registry[optim.Optimizer] = Registry("optimizer")
+SCHEDULES: Registry["Schedule"] = Registry("schedule")
+
+
+class Schedule(Protocol):
+    """The factor of the learning rate, step by step. It depends on the step and on what was measured, nothing else."""
+
+    def factor(self, step: int) -> float:
+        """Return the factor of the learning rate at a step, counted from 0."""
+        ...
+
+    def measured(self, value: float) -> None:
+        """Learn how the validation part went after an epoch; higher is better."""
+        ...
+
+
+@OPTIMIZERS.register("adam")
+def adam(parameters: Iterable[nn.Parameter], *, lr: float = 1e-3, weight_decay: float = 0.0) -> optim.Optimizer:
+    """Adam with weight decay in the gradient, as Won et al. 2020 have it."""
+    return optim.Adam(parameters, lr=lr, weight_decay=weight_decay)
+
+
+@OPTIMIZERS.register("adamw")
+def adamw(parameters: Iterable[nn.Parameter], *, lr: float = 1e-3, weight_decay: float = 1e-2) -> optim.Optimizer:
+    """Adam with weight decay apart from the gradient."""
+    return optim.AdamW(parameters, lr=lr, weight_decay=weight_decay)
+
+
+@OPTIMIZERS.register("sgd")
+def sgd(
+    parameters: Iterable[nn.Parameter],
+    *,
+    lr: float = 1e-2,
+    momentum: float = 0.9,
+    nesterov: bool = True,
+    weight_decay: float = 0.0,
+) -> optim.Optimizer:
+    """Stochastic gradient descent."""
+    return optim.SGD(parameters, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
+
+
+@OPTIMIZERS.register("adadelta")
+def adadelta(parameters: Iterable[nn.Parameter], *, lr: float = 0.1, rho: float = 0.95) -> optim.Optimizer:
+    """Adadelta."""
+    return optim.Adadelta(parameters, lr=lr, rho=rho)
+
+
+@SCHEDULES.register("constant")
+class Constant:
+    """The learning rate stays as it is.
+
+    Parameters
+    ----------
+    n_steps : of the run; not used
+    """
+
+    def __init__(self, *, n_steps: int) -> None:
+        self.n_steps = n_steps
+
+    def factor(self, step: int) -> float:
+        """Return 1."""
+        return 1.0
+
+    def measured(self, value: float) -> None:
+        """Do nothing."""
+
+
+@SCHEDULES.register("cosine")
+class Cosine:
+    """A linear warm-up, then half a cosine down to nothing.
+
+    Parameters
+    ----------
+    n_steps : of the run
+    warm_up : share of the steps in which the rate rises
+    last : factor at the end
+    """
+
+    def __init__(self, *, n_steps: int, warm_up: float = 0.05, last: float = 0.0) -> None:
+        if not 0 <= warm_up < 1 or not 0 <= last <= 1:
+            raise UsageError(f"warm_up={warm_up}, last={last}", hint="warm_up from 0 to below 1, last from 0 to 1")
+        self.n_steps, self.last = n_steps, last
+        self.n_warm = round(warm_up * n_steps)
+
+    def factor(self, step: int) -> float:
+        """Return the factor at a step."""
+        if step < self.n_warm:
+            return (step + 1) / (self.n_warm + 1)
+        done = (step - self.n_warm) / max(self.n_steps - self.n_warm, 1)
+        return self.last + (1 - self.last) * (1 + math.cos(math.pi * min(done, 1.0))) / 2
+
+    def measured(self, value: float) -> None:
+        """Do nothing."""
+
+
+@SCHEDULES.register("one_cycle")
+class OneCycle:
+    """Up along a cosine from a small rate, and down along another to a very small one.
+
+    Parameters
+    ----------
+    n_steps : of the run
+    rise : share of the steps in which the rate rises
+    first, last : factors at the beginning and at the end
+    """
+
+    def __init__(self, *, n_steps: int, rise: float = 0.3, first: float = 0.04, last: float = 4e-6) -> None:
+        if not 0 < rise < 1:
+            raise UsageError(f"rise={rise}", hint="between 0 and 1")
+        self.n_steps, self.first, self.last = n_steps, first, last
+        self.n_rise = max(round(rise * n_steps), 1)
+
+    def factor(self, step: int) -> float:
+        """Return the factor at a step."""
+        if step < self.n_rise:
+            return _between(self.first, 1.0, step / self.n_rise)
+        return _between(1.0, self.last, (step - self.n_rise) / max(self.n_steps - self.n_rise, 1))
+
+    def measured(self, value: float) -> None:
+        """Do nothing."""
+
+
+@SCHEDULES.register("plateau")
+class Plateau:
+    """Smaller whenever the validation part has not become better for some epochs.
+
+    Parameters
+    ----------
+    n_steps : of the run; not used
+    shrink : what the rate is multiplied with
+    patience : epochs without a better value
+    least : smallest factor
+    """
+
+    def __init__(self, *, n_steps: int, shrink: float = 0.2, patience: int = 5, least: float = 1e-4) -> None:
+        if not 0 < shrink < 1 or patience < 1:
+            raise UsageError(f"shrink={shrink}, patience={patience}", hint="shrink between 0 and 1, patience 1 or more")
+        self.n_steps, self.shrink, self.patience, self.least = n_steps, shrink, patience, least
+        self._factor, self._best, self._waited = 1.0, -math.inf, 0
+
+    def factor(self, step: int) -> float:
+        """Return the factor at a step."""
+        return self._factor
+
+    def measured(self, value: float) -> None:
+        """Learn how the validation part went."""
+        if value > self._best:
+            self._best, self._waited = value, 0
+            return
+        self._waited += 1
+        if self._waited >= self.patience:
+            self._factor, self._waited = max(self._factor * self.shrink, self.least), 0
+
+
+def _between(start: float, end: float, share: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * min(share, 1.0))) / 2

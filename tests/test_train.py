@@ -1,0 +1,228 @@
+"""The training loop on a small made-up dataset: it learns, goes on bit for bit, and says what is wrong."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("lightning_fabric")
+
+from earmark import train as training  # noqa: E402
+from earmark.audio import io  # noqa: E402
+from earmark.config import read_config  # noqa: E402
+from earmark.errors import EarmarkError, InputError, UnknownNameError, UsageError  # noqa: E402
+from earmark.models.base import load  # noqa: E402
+from earmark.train import check_that_it_learns, schema, set_up, train  # noqa: E402
+
+RATE = 16000
+CLASSES = {"low": 200.0, "middle": 900.0, "high": 3000.0}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tones in noise, three classes of twelve tracks of four seconds: anything that hears can tell them apart."""
+    folder = tmp_path_factory.mktemp("tones")
+    generator = np.random.default_rng(0)
+    times = np.arange(4 * RATE) / RATE
+    for name, frequency in CLASSES.items():
+        (folder / name).mkdir()
+        for i in range(12):
+            tone = 0.2 * np.sin(2 * np.pi * frequency * generator.uniform(0.9, 1.1) * times)
+            io.write(folder / name / f"{i}.wav", tone + 0.02 * generator.standard_normal(len(times)), RATE)
+    return folder
+
+
+@pytest.fixture
+def recipe(root: Path, tmp_path: Path) -> dict[str, dict[str, Any]]:
+    return {
+        "run": {"epochs": 3, "batch_size": 4, "n_chunks": 2, "accelerator": "cpu", "monitor": "accuracy"},
+        "data": {"dataset": "folder", "root": str(root), "by": "id", "cache": str(tmp_path / "decoded")},
+        "model": {"name": "short_chunk_res", "n_channels": 4},
+        "loss": {"name": "cross_entropy"},
+        "optimizer": {"name": "adamw", "lr": 0.01},
+        "schedule": {"name": "cosine"},
+    }
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "checkpoint.pt", weights_only=True)["model"]
+
+
+def test_a_run_learns_and_leaves_a_model(recipe: dict[str, Any], tmp_path: Path) -> None:
+    recipe["run"]["epochs"] = 20
+    epochs = []
+    results = train(recipe, tmp_path / "run", on_epoch=epochs.append)
+    assert [epoch.number for epoch in epochs] == list(range(1, 21))
+    assert results["test"]["accuracy"] > 0.6, "a third is chance"
+    assert results["tracks"]["train"] + results["tracks"]["validation"] + results["tracks"]["test"] == 36
+    assert json.loads((tmp_path / "run" / "results.json").read_text()) == results
+    assert read_config(tmp_path / "run" / "run.toml") == recipe
+    assert "numpy" in json.loads((tmp_path / "run" / "provenance.json").read_text())["packages"]
+    assert len((tmp_path / "run" / "history.jsonl").read_text().splitlines()) == 20
+    model = load(tmp_path / "run" / "best.safetensors")
+    assert model.card is not None
+    assert sorted(model.card.tags) == sorted(CLASSES)
+    assert model.card.scores["validation_accuracy"] == results["validation"]["accuracy"]
+    times = torch.arange(model.chunk_samples) / RATE
+    tones = torch.stack([0.2 * torch.sin(2 * torch.pi * CLASSES[tag] * times) for tag in model.card.tags])
+    with torch.no_grad():
+        assert (model(tones).argmax(dim=1) == torch.arange(3)).sum() >= 2
+
+
+@pytest.mark.parametrize("extra", [{}, {"ema": 0.9, "mixup": 0.4, "clip": 1.0}], ids=["plain", "ema, mixup"])
+def test_a_killed_run_goes_on_bit_for_bit(
+    recipe: dict[str, Any], extra: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe["run"] |= extra
+    train(recipe, tmp_path / "whole")
+    n_steps = 0
+
+    def killed(step: int, n: int, loss: float) -> None:
+        nonlocal n_steps
+        n_steps += 1
+        if n_steps == 9:  # in the middle of the second epoch
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "cut", on_step=killed)
+    assert not (tmp_path / "cut" / "results.json").exists()
+    results = train(recipe, tmp_path / "cut", resume=True)
+    whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+    assert results == json.loads((tmp_path / "whole" / "results.json").read_text())
+    best = [load(tmp_path / run / "best.safetensors").state_dict() for run in ("whole", "cut")]
+    assert all(torch.equal(best[0][name], best[1][name]) for name in best[0])
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(recipe: dict[str, Any], tmp_path: Path) -> None:
+    recipe["run"] |= {"epochs": 1, "overfit_check": False}
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train(recipe | {"run": recipe["run"] | {"seed": seed}}, tmp_path / name)
+    a, b, c = (weights(tmp_path / name) for name in "abc")
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert any(not torch.equal(a[name], c[name]) for name in a)
+
+
+def test_a_run_goes_on_for_more_epochs_but_not_with_another_recipe(recipe: dict[str, Any], tmp_path: Path) -> None:
+    recipe["run"]["epochs"] = 1
+    recipe["schedule"] = {"name": "constant"}
+    train(recipe, tmp_path / "run")
+    longer = copy.deepcopy(recipe)
+    longer["run"]["epochs"] = 2
+    assert train(longer, tmp_path / "run", resume=True)["epochs"] == 2
+    other = copy.deepcopy(longer)
+    other["optimizer"]["lr"] = 0.02
+    with pytest.raises(UsageError, match="of another recipe"):
+        train(other, tmp_path / "run", resume=True)
+
+
+def test_patience_ends_a_run(recipe: dict[str, Any], tmp_path: Path) -> None:
+    recipe["run"] |= {"epochs": 30, "patience": 2, "overfit_check": False}
+    recipe["optimizer"]["lr"] = 0.0
+    recipe["schedule"] = {"name": "constant"}
+    results = train(recipe, tmp_path / "run")
+    assert results["epochs"] <= 6
+
+
+def test_a_run_that_diverges_says_so_and_keeps_its_checkpoint(recipe: dict[str, Any], tmp_path: Path) -> None:
+    recipe["run"]["epochs"] = 1
+    train(recipe, tmp_path / "run")
+    before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
+    recipe["run"]["epochs"] = 4
+
+    def spoil(step: int, n: int, loss: float) -> None:
+        for module in model_of_run:
+            with torch.no_grad():
+                next(module.parameters()).fill_(float("nan"))
+
+    model_of_run: list[torch.nn.Module] = []
+    original = training.set_up
+
+    def caught(config: Any) -> Any:
+        run = original(config)
+        model_of_run.append(run.model)
+        return run
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "set_up", caught)
+        with pytest.raises(EarmarkError, match=r"the loss became nan in step 8, epoch 2"):
+            train(recipe, tmp_path / "run", resume=True, on_step=spoil)
+    assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
+
+
+def test_what_cannot_learn_is_stopped_before_the_run(
+    recipe: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = set_up(recipe)
+    before = {name: value.clone() for name, value in run.model.state_dict().items()}
+    check_that_it_learns(run)
+    assert all(torch.equal(value, before[name]) for name, value in run.model.state_dict().items()), "nothing is kept"
+    for parameter in run.model.parameters():
+        parameter.requires_grad_(False)
+    next(iter(run.model.end.parameters())).requires_grad_(True)
+    monkeypatch.setattr(training, "CHECK_FALL", 1e-6)
+    with pytest.raises(InputError, match="does not learn one batch by heart"):
+        check_that_it_learns(run)
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value", "error", "problem"),
+    [
+        ("run", "epoch", 3, UsageError, "takes no option 'epoch'"),
+        ("run", "batch_size", 1, UsageError, "batch_size of 2 or more"),
+        ("run", "monitor", "f1", UsageError, "run.monitor is 'f1'"),
+        ("model", "name", "short_chunk_rse", UnknownNameError, "no architecture 'short_chunk_rse'"),
+        ("model", "n_tags", 3, UsageError, "sets 'n_tags'"),
+        ("data", "split", "fold-1", UnknownNameError, "no split of folder 'fold-1'"),
+        ("data", "root", "nowhere", InputError, "nowhere"),
+        ("optimizer", "learning_rate", 1.0, UsageError, "takes no option 'learning_rate'"),
+        ("augment", "name", "noise", UsageError, r"no table \[augment\]"),
+    ],
+)
+def test_a_wrong_recipe_is_an_error_before_any_work(
+    recipe: dict[str, Any], tmp_path: Path, table: str, key: str, value: object, error: type[Exception], problem: str
+) -> None:
+    recipe.setdefault(table, {})[key] = value
+    with pytest.raises(error, match=problem):
+        train(recipe, tmp_path / "run")
+
+
+def test_a_class_without_training_tracks_is_named(recipe: dict[str, Any], root: Path, tmp_path: Path) -> None:
+    table = tmp_path / "tracks.csv"
+    rows = [f"{root}/{name}/{i}.wav,{name},{'test' if name == 'low' else ('train', 'validation')[i % 2]}"
+            for name in CLASSES for i in range(8)]  # fmt: skip
+    table.write_text("path,tags,split\n" + "\n".join(rows) + "\n")
+    recipe["data"] |= {"dataset": "table", "root": str(table), "split": "published"}
+    with pytest.raises(UsageError, match=r"1 of 3 tags have no track in the training part: 'low'"):
+        train(recipe, tmp_path / "run")
+
+
+def test_folders_that_are_taken_or_hold_nothing(recipe: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("dear")
+    with pytest.raises(UsageError, match="is not empty"):
+        train(recipe, tmp_path / "full")
+    with pytest.raises(InputError, match="no checkpoint to go on from"):
+        train(recipe, tmp_path / "empty", resume=True)
+    assert not (tmp_path / "empty").exists()
+
+
+def test_a_bad_file_is_left_out_and_named(recipe: dict[str, Any], root: Path, tmp_path: Path) -> None:
+    bad = root / "low" / "bad.wav"
+    bad.write_bytes(b"RIFF")
+    try:
+        recipe["run"] |= {"epochs": 1, "overfit_check": False}
+        assert train(recipe, tmp_path / "run")["unreadable"] == ["low/bad.wav"]
+    finally:
+        bad.unlink()
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "recipes").glob("*.toml")), ids=lambda p: p.stem)
+def test_recipes_hold_nothing_that_nobody_takes(path: Path) -> None:
+    from earmark.config import check_config
+
+    check_config(read_config(path), schema())
