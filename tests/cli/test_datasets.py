@@ -241,7 +241,7 @@ def test_stats_on_a_terminal(cli: Cli, root: Path, tmp_path: Path, terminal: Cal
     terminal()
     shown = cli("datasets", "stats", "magnatagatune", root, "-o", tmp_path / "out", "--no-pictures").out
     for words in (
-        "MagnaTagATune (magnatagatune, vocabulary=top50)",
+        "MagnaTagATune (magnatagatune)\n",
         "6 tracks, 4 artists, 4 albums, 4 recordings",
         "4 tags, 1.00 on a track; 1 tracks without any",
         "tags by frequency",

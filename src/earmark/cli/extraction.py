@@ -147,6 +147,7 @@ class Run:
         if self._as_json:
             with bar.hidden():
                 sys.stdout.write(json.dumps(_plain(outcome)) + "\n")
+                sys.stdout.flush()  # a program that reads the lines sees them as they come
         if outcome.status == "computed" and outcome.entry is not None:
             for text in outcome.entry.notes:
                 with bar.hidden():
