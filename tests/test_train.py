@@ -189,6 +189,7 @@ def test_a_wrong_recipe_is_an_error_before_any_work(
     recipe.setdefault(table, {})[key] = value
     with pytest.raises(error, match=problem):
         train(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists(), "the folder is still free when the recipe is mended"
 
 
 def test_a_class_without_training_tracks_is_named(recipe: dict[str, Any], root: Path, tmp_path: Path) -> None:

@@ -174,12 +174,14 @@ def train(
         If the loss is no number any more. Earlier checkpoints stay as they are.
     """
     check_config(config, schema())
-    _open_folder(folder, config, resume=resume)
+    _check_folder(folder, resume=resume)
     run = set_up(config)
     if resume:
         _load(run, folder / "checkpoint.pt", config)
-    elif run.options.overfit_check:
-        check_that_it_learns(run)
+    else:
+        if run.options.overfit_check:
+            check_that_it_learns(run)
+        _begin_folder(folder, config)
     for number in range(len(run.history) + 1, run.options.epochs + 1):
         if _is_finished(run):
             break
@@ -339,14 +341,15 @@ def save_model(run: Run, path: Path, name: str, scores: Mapping[str, float]) -> 
     save(model, path)
 
 
-def _open_folder(folder: Path, config: Config, *, resume: bool) -> None:
-    """Make the folder of a run, or check that it is the run to go on with."""
-    if resume:
-        if not (folder / "checkpoint.pt").is_file():
-            raise InputError(f"{folder}: there is no checkpoint to go on from", hint="begin the run without resume")
-        return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+def _check_folder(folder: Path, *, resume: bool) -> None:
+    if resume and not (folder / "checkpoint.pt").is_file():
+        raise InputError(f"{folder}: there is no checkpoint to go on from", hint="begin the run without resume")
+    if not resume and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder}: is not empty", hint="name a new folder, or go on with resume")
+
+
+def _begin_folder(folder: Path, config: Config) -> None:
+    """Make the folder of a run that is known to work, and say in it what the run is."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
