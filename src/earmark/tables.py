@@ -6,8 +6,8 @@ track: path, duration, model and embedding, a list of D float32; the file's meta
 
 import os
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import InputError, MissingExtraError, UsageError
-from earmark.files import cannot_write
+from earmark.files import disk_errors
 from earmark.track_tags import Tag, TrackTags
 
 TAG_COLUMNS = ("path", "duration", "model", "tag", "category", "score", "lift", "peak", "peak_time")
@@ -48,7 +48,7 @@ class ParquetTags:
         self._schema = self._arrow.schema(list(zip(TAG_COLUMNS, types, strict=True)))
         self._temporary = _temporary(self.path)
         self._rows: list[dict[str, Any]] = []
-        with _reasons(self.path):
+        with disk_errors(self.path):
             self._file = self._temporary.open("wb")
             self._writer = self._parquet.ParquetWriter(self._file, self._schema)
 
@@ -66,7 +66,7 @@ class ParquetTags:
             self._flush()
 
     def _flush(self) -> None:
-        with _reasons(self.path):
+        with disk_errors(self.path):
             self._writer.write_table(self._arrow.Table.from_pylist(self._rows, self._schema))
         self._rows.clear()
 
@@ -79,7 +79,7 @@ class ParquetTags:
         try:
             if kind is None:
                 self._flush()
-                with _reasons(self.path):
+                with disk_errors(self.path):
                     self._writer.close()
                     self._file.close()
                     self._temporary.replace(self.path)
@@ -123,7 +123,7 @@ def write_embeddings(path: str | os.PathLike[str], results: Sequence[TrackTags],
     embeddings = np.stack([result.embedding for result in results])
     temporary = _temporary(target)
     try:
-        with _reasons(target):
+        with disk_errors(target):
             if target.suffix.lower() == ".npz":
                 _write_npz(temporary, results, embeddings, layers)
             else:
@@ -207,12 +207,3 @@ def _in_folder(path: Path) -> Path:
 
 def _temporary(path: Path) -> Path:
     return path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
-
-
-@contextmanager
-def _reasons(path: Path) -> Iterator[None]:
-    """Turn an error of the disk into one with a reason."""
-    try:
-        yield
-    except OSError as error:
-        raise cannot_write(path, error) from error

@@ -272,10 +272,10 @@ def predict(run: Run, part: str) -> Floats:
     """Return the scores of a part, shape (n, K), in [0, 1]."""
     run.network.eval()
     scores = np.zeros((len(run.data.split[part]), len(run.data.tags)), np.float32)
-    activate = torch.softmax if isinstance(run.loss, CrossEntropy) else None
+    is_one_of_many = isinstance(run.loss, CrossEntropy)
     for index, chunks in run.data.chunks(part, run.model.chunk_samples, run.options.n_chunks):
         logits = run.network(run.fabric.to_device(torch.from_numpy(chunks))).float()
-        given = torch.sigmoid(logits) if activate is None else activate(logits, dim=1)
+        given = torch.softmax(logits, dim=1) if is_one_of_many else torch.sigmoid(logits)
         scores[index] = given.mean(dim=0).cpu().numpy()
     return scores
 
