@@ -41,6 +41,7 @@ LAYERS = """
   datasets.splitting
   datasets
   metrics
+  predictions
   grids
   track_tags
   plots
