@@ -26,6 +26,7 @@ LAYERS = """
   audio.scratch
   audio.constant_q
   audio.mel_power
+  audio.contrast
   audio.spectra
   audio.mpeg
   audio.ogg
@@ -49,9 +50,16 @@ LAYERS = """
   models.readers
   models.convert
   models.graphs
+  models.paths
   models.weights
   models.importing
 T audio.frontends
+T audio.augment_base
+T audio.augment_levels
+T audio.augment_filters
+T audio.augment_time
+T audio.augment_masks
+T audio.augment
 T models.layers
 T models.peaks
 T models.base
@@ -74,6 +82,7 @@ T models.export
   models.portable
   runtime
   tagger
+  one_call
   demo
   highlights
   tables
@@ -82,6 +91,17 @@ T models.export
 T losses
 T optimizers
   training_data
+  floors
+T train.options
+T train.averaging
+T train.feeding
+T train.starting
+T train.run
+T train.judging
+T train.checkpoints
+T train.overfitting
+T train.records
+T train.loop
 T train
   batch
   compat

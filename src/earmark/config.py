@@ -13,17 +13,18 @@ import copy
 import importlib.metadata
 import json
 import platform
+import re
 import subprocess
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from earmark._version import __version__
 from earmark.errors import InputError, UsageError
-from earmark.registry import Registry, check_options
+from earmark.registry import Registry, check_options, check_values
 
 Table = dict[str, Any]
 Config = dict[str, Table]
@@ -41,12 +42,14 @@ class Section:
     default : name of the registry that is taken where the table says none; None if it has to
     required : whether the table has to be there
     reserved : parameters of the constructor that the run fills in itself, such as n_tags
+    several : whether the table holds any number of names of the registry, each with a table of its options
     """
 
     target: Registry[Any] | Callable[..., Any]
     default: str | None = None
     required: bool = False
     reserved: tuple[str, ...] = ()
+    several: bool = False
 
 
 Schema = Mapping[str, Section]
@@ -78,7 +81,8 @@ def override(config: Config, assignments: Iterable[str]) -> Config:
     Parameters
     ----------
     config : stays as it is
-    assignments : such as "optimizer.lr=0.01"; the value is read as TOML, and as text where that fails
+    assignments : such as "optimizer.lr=0.01", or "augment.gain.low_db=-6" for a table in a table; the value is read
+        as TOML, and as text where that fails
 
     Raises
     ------
@@ -93,10 +97,15 @@ def override(config: Config, assignments: Iterable[str]) -> Config:
     changed = copy.deepcopy(config)
     for assignment in assignments:
         place, sign, text = assignment.partition("=")
-        table, dot, key = place.strip().partition(".")
-        if not (sign and dot and table and key):
+        *tables, key = (part.strip() for part in place.split("."))
+        if not (sign and tables and key and all(tables)):
             raise UsageError(f"{assignment!r} sets nothing", hint="say TABLE.KEY=VALUE, such as optimizer.lr=0.001")
-        changed.setdefault(table, {})[key] = _value(text.strip())
+        inner: Table = changed
+        for table in tables:
+            inner = inner.setdefault(table, {})
+            if not isinstance(inner, dict):
+                raise UsageError(f"{assignment!r}: {table!r} is no table")
+        inner[key] = _value(text.strip())
     return changed
 
 
@@ -121,6 +130,12 @@ def check_config(config: Config, schema: Schema) -> None:
 
 
 def _check_table(name: str, table: Table, section: Section) -> None:
+    if section.several:
+        for chosen, options in table.items():
+            if not isinstance(options, dict):
+                raise UsageError(f"[{name}] sets {chosen!r} to {options!r}", hint=f"begin a table: [{name}.{chosen}]")
+            _check_table(f"{name}.{chosen}", {"name": chosen} | options, replace(section, several=False))
+        return
     if isinstance(section.target, Registry):
         chosen = table.get("name", section.default)
         if chosen is None:
@@ -136,6 +151,7 @@ def _check_table(name: str, table: Table, section: Section) -> None:
     if taken is not None:
         raise UsageError(f"[{name}] sets {taken!r}, which follows from the rest of the run", hint="leave it out")
     check_options(f"[{name}]", factory, options)
+    check_values(f"[{name}]", factory, options)
 
 
 def build_table(config: Config, name: str, schema: Schema, **given: Any) -> Any:
@@ -153,6 +169,8 @@ def build_table(config: Config, name: str, schema: Schema, **given: Any) -> Any:
     what the constructor made; None if the table is missing and has no default
     """
     section, table = schema[name], dict(config.get(name, {}))
+    if section.several:
+        raise UsageError(f"[{name}] holds several tables; each is built on its own")
     if not isinstance(section.target, Registry):
         return section.target(**table, **given)
     chosen = table.pop("name", section.default)
@@ -175,8 +193,18 @@ def to_toml(config: Config) -> str:
     """
     lines = []
     for name, table in config.items():
-        lines += [f"[{name}]", *(f"{key} = {_toml_value(value)}" for key, value in table.items()), ""]
+        inner = {key: value for key, value in table.items() if isinstance(value, dict)}
+        plain = {key: value for key, value in table.items() if key not in inner}
+        if plain or not inner:
+            lines += [f"[{name}]", *(f"{_toml_key(key)} = {_toml_value(value)}" for key, value in plain.items()), ""]
+        for key, options in inner.items():
+            lines.append(f"[{name}.{_toml_key(key)}]")
+            lines += [*(f"{_toml_key(option)} = {_toml_value(value)}" for option, value in options.items()), ""]
     return "\n".join(lines[:-1]) + "\n" if lines else ""
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
 
 
 def _toml_value(value: Any) -> str:
@@ -189,7 +217,7 @@ def _toml_value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml_value, value))}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{json.dumps(key)} = {_toml_value(inner)}' for key, inner in value.items())}}}"
+        return f"{{{', '.join(f'{_toml_key(key)} = {_toml_value(inner)}' for key, inner in value.items())}}}"
     raise UsageError(f"{value!r} cannot be written as TOML")
 
 

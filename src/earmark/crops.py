@@ -247,9 +247,23 @@ class StoreCrops:
         IndexError
             If there is no such track.
         """
+        return self.at(index, self.epoch)
+
+    def at(self, index: int, epoch: int) -> Crop:
+        """Return the crop of a track in any epoch.
+
+        Returns
+        -------
+        as `crops[index]`
+
+        Raises
+        ------
+        IndexError
+            If there is no such track.
+        """
         id, length = self.ids[_checked(index, len(self.ids))], self._lengths[index]
         index %= len(self.ids)
-        start = int(place(self.seed, self.epoch, index) * max(length - self.n_frames + 1, 1))
+        start = int(place(self.seed, epoch, index) * max(length - self.n_frames + 1, 1))
         stored = self.store.crop(id, start, min(length, self.n_frames))  # (T, F)
         frames = stored * INT16_SCALE if stored.dtype == np.int16 else stored.astype(np.float32)
         crop = frames[:, 0] if self._is_waveform else np.ascontiguousarray(frames.T)

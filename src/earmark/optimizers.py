@@ -31,15 +31,39 @@ class Schedule(Protocol):
 
 
 @OPTIMIZERS.register("adam")
-def adam(parameters: Iterable[nn.Parameter], *, lr: float = 1e-3, weight_decay: float = 0.0) -> optim.Optimizer:
-    """Adam with weight decay in the gradient, as Won et al. 2020 have it."""
-    return optim.Adam(parameters, lr=lr, weight_decay=weight_decay)
+def adam(
+    parameters: Iterable[nn.Parameter], *, lr: float = 1e-3, weight_decay: float = 0.0, decay_kernels_only: bool = False
+) -> optim.Optimizer:
+    """Adam with weight decay in the gradient, as Won et al. 2020 have it.
+
+    Parameters
+    ----------
+    parameters : to learn
+    lr : learning rate
+    weight_decay : times the weight is added to its gradient, as the penalty weight_decay / 2 * weight ** 2 does
+    decay_kernels_only : leave biases and the scales of batch norms alone, as the regularisers of TensorFlow do
+    """
+    return optim.Adam(_groups(parameters, weight_decay, decay_kernels_only), lr=lr)
 
 
 @OPTIMIZERS.register("adamw")
-def adamw(parameters: Iterable[nn.Parameter], *, lr: float = 1e-3, weight_decay: float = 1e-2) -> optim.Optimizer:
-    """Adam with weight decay apart from the gradient."""
-    return optim.AdamW(parameters, lr=lr, weight_decay=weight_decay)
+def adamw(
+    parameters: Iterable[nn.Parameter],
+    *,
+    lr: float = 1e-3,
+    weight_decay: float = 1e-2,
+    decay_kernels_only: bool = False,
+) -> optim.Optimizer:
+    """Adam with weight decay apart from the gradient.
+
+    Parameters
+    ----------
+    parameters : to learn
+    lr : learning rate
+    weight_decay : times the learning rate is the share of the weight that is taken away in a step
+    decay_kernels_only : leave biases and the scales of batch norms alone
+    """
+    return optim.AdamW(_groups(parameters, weight_decay, decay_kernels_only), lr=lr)
 
 
 @OPTIMIZERS.register("sgd")
@@ -50,9 +74,20 @@ def sgd(
     momentum: float = 0.9,
     nesterov: bool = True,
     weight_decay: float = 0.0,
+    decay_kernels_only: bool = False,
 ) -> optim.Optimizer:
-    """Stochastic gradient descent."""
-    return optim.SGD(parameters, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
+    """Stochastic gradient descent.
+
+    Parameters
+    ----------
+    parameters : to learn
+    lr : learning rate
+    momentum, nesterov : of the gradient's running sum
+    weight_decay : times the weight is added to its gradient
+    decay_kernels_only : leave biases and the scales of batch norms alone
+    """
+    groups = _groups(parameters, weight_decay, decay_kernels_only)
+    return optim.SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov)
 
 
 @OPTIMIZERS.register("adadelta")
@@ -166,6 +201,17 @@ class Plateau:
         self._waited += 1
         if self._waited >= self.patience:
             self._factor, self._waited = max(self._factor * self.shrink, self.least), 0
+
+
+def _groups(
+    parameters: Iterable[nn.Parameter], weight_decay: float, kernels_only: bool
+) -> list[dict[str, float | list[nn.Parameter]]]:
+    """Part parameters by whether they decay: kernels have two axes or more."""
+    chosen = list(parameters)
+    kernels = [one for one in chosen if one.ndim > 1 or not kernels_only]
+    others = [one for one in chosen if one.ndim <= 1 and kernels_only]
+    groups = ((kernels, weight_decay), (others, 0.0))
+    return [{"params": members, "weight_decay": decay} for members, decay in groups if members]
 
 
 def _between(start: float, end: float, share: float) -> float:

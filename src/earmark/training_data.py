@@ -36,6 +36,7 @@ class DataOptions:
     by : what is kept whole when they are held back
     seed : of holding them back
     cache : folder for decoded audio; one in the user's cache unless given
+    repeat : whether clips that are shorter than what the network hears at once may be repeated to fill it
     """
 
     dataset: str
@@ -46,6 +47,7 @@ class DataOptions:
     by: By = "artist"
     seed: int = 0
     cache: str | None = None
+    repeat: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,8 +127,42 @@ def prepare(options: DataOptions, *, sample_rate: int, jobs: int | None = None) 
     InputError
         If the dataset or its audio is not there.
     """
+    return decoded(*choose(options), options, sample_rate=sample_rate, jobs=jobs)
+
+
+def choose(options: DataOptions) -> tuple[Dataset, Split]:
+    """Open a dataset and choose the split, without looking at any audio.
+
+    Raises
+    ------
+    UsageError
+        If the split has no training part.
+    InputError
+        If the dataset is not there.
+    """
     dataset = open_dataset(options.dataset, options.root, **options.options)
-    split = with_validation(dataset, dataset.split(options.split), options)
+    return dataset, with_validation(dataset, dataset.split(options.split), options)
+
+
+def decoded(
+    dataset: Dataset, split: Split, options: DataOptions, *, sample_rate: int, jobs: int | None = None
+) -> TrainingData:
+    """Decode what a split names, once: what was decoded before is taken as it is.
+
+    Parameters
+    ----------
+    dataset, split : as `choose` returned them
+    options : the same
+    sample_rate : Hz, of the model
+    jobs : tracks decoded at a time
+
+    Raises
+    ------
+    UsageError
+        If a tag has no track in the training part.
+    InputError
+        If there is no audio.
+    """
     used = {id for ids in split.parts.values() for id in ids}
     items = [Item(t.id, str(t.audio), t.segment) for t in dataset if t.id in used and t.audio is not None]
     if not items:
@@ -139,6 +175,27 @@ def prepare(options: DataOptions, *, sample_rate: int, jobs: int | None = None) 
     data = TrainingData(dataset, _without(split, unreadable | missing), store, unreadable | missing)
     _check(data)
     return data
+
+
+def check_lengths(data: TrainingData, options: DataOptions, *, n_samples: int, sample_rate: int) -> None:
+    """Raise `UsageError` if most training clips are shorter than what a network hears at once.
+
+    Parameters
+    ----------
+    data, options : of the run
+    n_samples : of a chunk of the network
+    sample_rate : Hz
+    """
+    lengths = np.array([data.store.entry(id).n_frames for id in data.split["train"]])
+    longest, short = int(lengths.max()), int((lengths < n_samples).sum())
+    if options.repeat or 2 * short <= len(lengths):
+        return
+    raise UsageError(
+        f"the network hears {n_samples / sample_rate:.2f} s at once; {short} of {len(lengths)} training clips are "
+        f"shorter, the longest has {longest / sample_rate:.2f} s",
+        hint="choose a model that hears less (earmark models list --architectures), or repeat clips: "
+        "data.repeat = true",
+    )
 
 
 def with_validation(dataset: Dataset, split: Split, options: DataOptions) -> Split:

@@ -25,6 +25,7 @@ dataset = "folder"
 root = "tones"
 by = "id"
 cache = "decoded"
+repeat = true
 [model]
 name = "short_chunk_res"
 n_channels = 4
@@ -58,7 +59,7 @@ def test_json_and_going_on(place: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert run(["train", "tones.toml", "-o", "r", "--set", "run.epochs=1", "--json", "--quiet"]) == 0
     first = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line.get("number") for line in first] == [1, None]
-    assert run(["train", "tones.toml", "-o", "r", "--set", "run.epochs=3", "--resume", "--json", "--quiet"]) == 0
+    assert run(["train", "--set", "run.epochs=3", "--resume", "r", "--json", "--quiet"]) == 0
     more = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line.get("number") for line in more] == [2, 3, None]
     assert more[-1]["epochs"] == 3
@@ -69,7 +70,12 @@ def test_wrong_recipes(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["gone.toml"], 1, "cannot be read"),
         (["tones.toml", "--set", "model.width=3"], 2, "takes no option 'width'"),
         (["tones.toml", "--set", "epochs"], 2, "sets nothing"),
-        (["tones.toml", "--resume", "-o", "none"], 1, "no checkpoint"),
+        (["tones.toml", "--resume", "none"], 1, "no checkpoint"),
+        (["--resume", "none"], 1, "none/run.toml: cannot be read"),
+        ([], 2, "which recipe?"),
+        (["tones.toml", "--resume", "r", "-o", "s"], 2, "name a folder each"),
+        (["tones.toml", "--devices", "none"], 2, "--devices"),
+        (["tones.toml", "--freeze", "encoder"], 2, "its weights are random"),
     ):
         assert run(["train", *arguments]) == status
         assert said in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """`earmark train`: a recipe becomes a model."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,10 @@ from earmark.cli import options
 if TYPE_CHECKING:
     from earmark.train import Epoch
 
-Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="A run file, such as those in the folder recipes.")]
+Recipe = Annotated[
+    str | None,
+    typer.Argument(metavar="RECIPE", help="A run file, such as those in the folder recipes; not needed with --resume."),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="TABLE.KEY=VALUE", help="In place of what the recipe says; repeatable."),
@@ -20,7 +24,14 @@ Set = Annotated[
 Output = Annotated[
     str | None, typer.Option("--output", "-o", metavar="FOLDER", help="Of the run; runs/RECIPE unless given.")
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last epoch that is in the folder.")]
+Resume = Annotated[
+    str | None, typer.Option("--resume", metavar="RUN", help="Go on from the last epoch in the folder of a run.")
+]
+Init = Annotated[str | None, typer.Option("--init", metavar="MODEL", help="Begin with the weights of a model or run.")]
+Frozen = Annotated[
+    str | None, typer.Option("--freeze", metavar="PART", help="What does not learn: none, frontend or encoder.")
+]
+Devices = Annotated[int | None, typer.Option("--devices", metavar="N", help="GPUs, or processes on the CPU.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines: one object per epoch, then the results.")]
 
 
@@ -30,10 +41,13 @@ def register(parent: typer.Typer) -> None:
 
 
 def train(
-    recipe: Recipe,
+    recipe: Recipe = None,
     assignments: Set = None,
     output: Output = None,
-    resume: Resume = False,
+    resume: Resume = None,
+    init: Init = None,
+    freeze: Frozen = None,
+    devices: Devices = None,
     as_json: Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -41,16 +55,23 @@ def train(
 
     The folder of the run gets everything: the values that were used, versions, a checkpoint after every epoch, the
     weights that were best on the validation part, and what they make of the test part. An interrupted run goes on with
-    --resume and ends with the same weights.
+    --resume RUN and ends with the same weights. The run is a model: earmark tag --model RUN SONG.
     """
     from earmark.config import override, read_config
-    from earmark.errors import MissingExtraError
+    from earmark.errors import MissingExtraError, UsageError
     from earmark.progress import ProgressBar
 
-    config = override(read_config(Path(recipe)), assignments or ())
-    folder = Path(output) if output else Path("runs") / Path(recipe).stem
+    if recipe is None and resume is None:
+        raise UsageError("which recipe?", hint="earmark train RECIPE, or earmark train --resume RUN")
+    if resume is not None and output is not None:
+        raise UsageError("--resume and --output name a folder each", hint="a run goes on in its own: --resume RUN")
+    source = Path(recipe) if recipe is not None else Path(str(resume)) / "run.toml"
+    given = {"start.init": init, "start.freeze": freeze, "run.devices": devices}
+    short = [f"{key}={value}" for key, value in given.items() if value is not None]
+    config = override(read_config(source), [*(assignments or ()), *short])
+    folder = Path(resume or output or Path("runs") / source.stem)
     try:
-        from earmark import train as training
+        from earmark.train import loop
     except ImportError as error:
         raise MissingExtraError("training", "train") from error
     with ProgressBar("training", enabled=False if quiet else None) as bar:
@@ -62,8 +83,15 @@ def train(
             with bar.hidden():
                 _print_epoch(epoch, as_json=as_json)
 
-        results = training.train(config, folder, resume=resume, on_step=on_step, on_epoch=on_epoch)
-    _print_results(results, folder, as_json=as_json)
+        results = loop.train(config, folder, resume=resume is not None, on_step=on_step, on_epoch=on_epoch)
+    if not _is_further_device():
+        _print_results(results, folder, as_json=as_json)
+
+
+def _is_further_device() -> bool:
+    """Say whether this process works for another one, which prints."""
+    ranks = (os.environ.get(name, "0") for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+    return any(rank != "0" for rank in ranks)
 
 
 def _print_epoch(epoch: "Epoch", *, as_json: bool) -> None:

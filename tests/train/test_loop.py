@@ -11,12 +11,13 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning_fabric")
 
-from earmark import train as training  # noqa: E402
 from earmark.audio import io  # noqa: E402
 from earmark.config import read_config  # noqa: E402
 from earmark.errors import EarmarkError, InputError, UnknownNameError, UsageError  # noqa: E402
 from earmark.models.base import load  # noqa: E402
-from earmark.train import check_that_it_learns, schema, set_up, train  # noqa: E402
+from earmark.train import loop, overfitting, schema, train  # noqa: E402
+from earmark.train.overfitting import check_that_it_learns  # noqa: E402
+from earmark.train.run import set_up  # noqa: E402
 
 RATE = 16000
 CLASSES = {"low": 200.0, "middle": 900.0, "high": 3000.0}
@@ -144,7 +145,7 @@ def test_a_run_that_diverges_says_so_and_keeps_its_checkpoint(recipe: dict[str, 
                 next(module.parameters()).fill_(float("nan"))
 
     model_of_run: list[torch.nn.Module] = []
-    original = training.set_up
+    original = loop.set_up
 
     def caught(config: Any) -> Any:
         run = original(config)
@@ -152,7 +153,7 @@ def test_a_run_that_diverges_says_so_and_keeps_its_checkpoint(recipe: dict[str, 
         return run
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "set_up", caught)
+        patch.setattr(loop, "set_up", caught)
         with pytest.raises(EarmarkError, match=r"the loss became nan in step 8, epoch 2"):
             train(recipe, tmp_path / "run", resume=True, on_step=spoil)
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
@@ -168,7 +169,7 @@ def test_what_cannot_learn_is_stopped_before_the_run(
     for parameter in run.model.parameters():
         parameter.requires_grad_(False)
     next(iter(run.model.end.parameters())).requires_grad_(True)
-    monkeypatch.setattr(training, "CHECK_FALL", 1e-6)
+    monkeypatch.setattr(overfitting, "CHECK_FALL", 1e-6)
     with pytest.raises(InputError, match="does not learn one batch by heart"):
         check_that_it_learns(run)
 
@@ -178,13 +179,23 @@ def test_what_cannot_learn_is_stopped_before_the_run(
     [
         ("run", "epoch", 3, UsageError, "takes no option 'epoch'"),
         ("run", "batch_size", 1, UsageError, "batch_size of 2 or more"),
-        ("run", "monitor", "f1", UsageError, "run.monitor is 'f1'"),
+        ("run", "accumulate", 4, UsageError, "cannot be shared among 4 pieces"),
+        ("run", "epochs", "three", UsageError, "epochs='three', expected a whole number"),
+        ("run", "balance", "artists", UsageError, "balance='artists'"),
+        ("run", "precision", "8-bit", UsageError, "precision"),
+        ("run", "swa", 1.5, UsageError, "swa from 0 to below 1"),
+        ("start", "freeze", "encoder", UsageError, "its weights are random"),
+        ("start", "init", "musicnn.pons_msb", UnknownNameError, "musicnn.pons_msb"),
+        ("stages", "next", [{"name": "sgd"}], UsageError, "stage 1 never ends"),
+        ("augment", "gain", 3, UsageError, "sets 'gain' to 3"),
+        ("augment", "gian", {}, UnknownNameError, "gian"),
+        ("run", "monitor", "f1", UsageError, "monitor='f1'"),
         ("model", "name", "short_chunk_rse", UnknownNameError, "no architecture 'short_chunk_rse'"),
         ("model", "n_tags", 3, UsageError, "sets 'n_tags'"),
         ("data", "split", "fold-1", UnknownNameError, "no split of folder 'fold-1'"),
         ("data", "root", "nowhere", InputError, "nowhere"),
         ("optimizer", "learning_rate", 1.0, UsageError, "takes no option 'learning_rate'"),
-        ("augment", "name", "noise", UsageError, r"no table \[augment\]"),
+        ("augmentation", "name", "noise", UsageError, r"no table \[augmentation\]"),
     ],
 )
 def test_a_wrong_recipe_is_an_error_before_any_work(
@@ -226,7 +237,7 @@ def test_a_bad_file_is_left_out_and_named(recipe: dict[str, Any], root: Path, tm
         bad.unlink()
 
 
-@pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "recipes").glob("*.toml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "recipes").glob("*.toml")), ids=lambda p: p.stem)
 def test_recipes_hold_nothing_that_nobody_takes(path: Path) -> None:
     from earmark.config import check_config
 

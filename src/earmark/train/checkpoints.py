@@ -1,0 +1,138 @@
+"""What a run leaves in its folder: values, versions, a checkpoint to go on from, the best weights with their card."""
+
+import io
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from earmark.audio.frontends import FRONTENDS
+from earmark.config import Config, provenance, to_toml
+from earmark.errors import InputError, UsageError
+from earmark.files import replacing
+from earmark.models.base import save
+from earmark.models.card import ModelCard
+from earmark.train.judging import worth
+from earmark.train.run import Epoch, Run, replace_optimizer
+
+FORMAT = 2
+CHANGEABLE = ("epochs", "patience", "devices", "nodes", "accelerator", "readers", "tensorboard")
+"""Keys of [run] that may differ when a run goes on."""
+
+
+def check_folder(folder: Path, *, resume: bool) -> None:
+    """Raise `UsageError` if a run cannot begin in a folder, `InputError` if it cannot go on from there."""
+    if resume and not (folder / "checkpoint.pt").is_file():
+        raise InputError(f"{folder}: there is no checkpoint to go on from", hint="begin the run without resume")
+    if not resume and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder}: is not empty", hint="name a new folder, or go on with resume")
+
+
+def begin_folder(folder: Path, config: Config) -> None:
+    """Make the folder of a run that is known to work, and say in it what the run is."""
+    try:
+        (folder / "predictions").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be created: {error.strerror or error}") from error
+    write_text(folder / "run.toml", to_toml(config))
+    write_text(folder / "provenance.json", json.dumps(provenance(), indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, whole or not at all."""
+    with replacing(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+def save_model(run: Run, folder: Path, scores: Mapping[str, float]) -> None:
+    """Write the weights as they are now to `best.safetensors`, with their card."""
+    model, data, table = run.model, run.data, run.config["model"]
+    model.card = ModelCard(
+        name=folder.name,
+        architecture=table["name"],
+        options={key: value for key, value in table.items() if key != "name"} | {"n_tags": model.n_tags},
+        sample_rate=model.sample_rate,
+        chunk_samples=model.chunk_samples,
+        hop_samples=model.chunk_samples,
+        context_samples=model.context,
+        frontend=next((key for key in FRONTENDS if type(model.frontend) is FRONTENDS[key]), "own"),
+        vocabulary=data.dataset.vocabulary.name,
+        tags=data.tags,
+        n_parameters=model.n_parameters,
+        embedding=model.embedding_layer,
+        n_features=model.n_features,
+        dataset=data.dataset.info.title,
+        split=data.split.name,
+        n_train=len(data.split["train"]),
+        scores={f"validation_{key}": value for key, value in scores.items()},
+        licence="not stated",
+        notes=_notes(run),
+        activation="softmax" if run.is_single_label else "sigmoid",
+    )
+    save(model, folder / "best.safetensors")
+
+
+def _notes(run: Run) -> str:
+    begun = "" if run.taken is None else f"began with the weights of {run.taken.model}; "
+    n = len(run.data.split["validation"])
+    return f"trained with earmark; {begun}chosen by {run.options.monitor} of the {n} tracks of the validation part"
+
+
+def write_checkpoint(run: Run, folder: Path) -> None:
+    """Write all that going on takes, and the history."""
+    content = {
+        "format": FORMAT,
+        "config": run.config,
+        "step": run.step,
+        "stage": run.stage,
+        "stage_began": run.stage_began,
+        "model": run.model.state_dict(),
+        "optimizer": run.optimizer.state_dict(),
+        "average": None if run.average is None else {"n": run.average.n, "state": run.average.state},
+        "history": [asdict(epoch) for epoch in run.history],
+    }
+    memory = io.BytesIO()
+    torch.save(content, memory)
+    with replacing(folder / "checkpoint.pt") as file:
+        file.write(memory.getbuffer())
+    write_text(folder / "history.jsonl", "".join(json.dumps(asdict(epoch)) + "\n" for epoch in run.history))
+
+
+def load_checkpoint(run: Run, path: Path) -> None:
+    """Go to where a checkpoint was written.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    UsageError
+        If it is of another recipe.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        raise InputError(f"{path}: cannot be read: {error}", hint="begin the run anew in another folder") from error
+    if content.get("format") != FORMAT or _comparable(content["config"]) != _comparable(run.config):
+        may = ", ".join(f"run.{key}" for key in CHANGEABLE)
+        hint = f"go on with the recipe in run.toml; these may change: {may}"
+        raise UsageError(f"{path}: was written by a run of another recipe", hint=hint)
+    run.model.load_state_dict(content["model"])
+    run.step, run.stage, run.stage_began = content["step"], content["stage"], content["stage_began"]
+    if run.stage:
+        replace_optimizer(run, run.stages.next[run.stage - 1])
+    run.optimizer.load_state_dict(content["optimizer"])
+    if run.average is not None and content["average"] is not None:
+        run.average.n = content["average"]["n"]
+        run.average.state = {key: run.fabric.to_device(value) for key, value in content["average"]["state"].items()}
+    run.history = [Epoch(**plain) for plain in content["history"]]
+    for epoch in run.history:
+        run.schedule.measured(worth(run, dict(epoch.scores)))
+
+
+def _comparable(config: Config) -> Config:
+    plain: Config = json.loads(json.dumps(config))
+    plain["run"] = {key: value for key, value in plain.get("run", {}).items() if key not in CHANGEABLE}
+    return plain

@@ -1,0 +1,297 @@
+"""The loop: set up, check, then per epoch: learn, judge, write a checkpoint."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from earmark.config import Config, check_config
+from earmark.crops import place
+from earmark.errors import EarmarkError
+from earmark.models.base import from_arrays
+from earmark.models.weights import read_weights
+from earmark.train.averaging import averaged
+from earmark.train.checkpoints import (
+    begin_folder,
+    check_folder,
+    load_checkpoint,
+    save_model,
+    write_checkpoint,
+    write_text,
+)
+from earmark.train.feeding import Piece, drawn, steps
+from earmark.train.judging import judge, predict, worth
+from earmark.train.options import resolved, schema
+from earmark.train.overfitting import check_that_it_learns
+from earmark.train.records import Recorder, open_recorder
+from earmark.train.run import Epoch, Run, replace_optimizer, set_up, waveforms
+from earmark.train.starting import set_training
+
+Listener = Callable[[int, int, float], None]
+LOOK_EVERY = {"cpu": 1}  # steps after which losses are looked at; elsewhere that means waiting for the device:
+LOOK_EVERY_ELSEWHERE = 20
+
+
+def train(
+    config: Config,
+    folder: Path,
+    *,
+    resume: bool = False,
+    on_step: Listener | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> dict[str, Any]:
+    """Train as a recipe says.
+
+    Parameters
+    ----------
+    config : the tables of the recipe; see `schema`
+    folder : of the run; new, unless `resume`
+    resume : go on from the checkpoint in the folder
+    on_step : called with the step, the number of steps in all, and the loss
+    on_epoch : called after every epoch
+
+    Returns
+    -------
+    what `results.json` holds: scores of the validation and the test part with the best weights
+
+    Raises
+    ------
+    UsageError
+        If the recipe has a key that nobody takes, the folder is not empty, or the checkpoint is of another recipe.
+    InputError
+        If there is no data, the disk is full, or the network cannot learn one batch by heart.
+    EarmarkError
+        If the loss is no number any more, or a device was lost. Earlier checkpoints stay as they are.
+
+    Notes
+    -----
+    With several devices every one of them runs this; the first writes, and its callbacks alone are called.
+    """
+    config = resolved(config)
+    check_config(config, schema())
+    check_folder(folder, resume=resume)
+    run = set_up(config)
+    is_first = run.fabric.is_global_zero
+    if resume:
+        load_checkpoint(run, folder / "checkpoint.pt")
+    elif run.options.overfit_check and run.start.freeze != "encoder":
+        check_that_it_learns(run)
+    if is_first and not resume:
+        begin_folder(folder, config)
+    run.fabric.barrier()
+    recorder = open_recorder(folder) if is_first and run.options.tensorboard else None
+    try:
+        with _worded_losses(run):
+            _epochs(run, folder, recorder, on_step if is_first else None, on_epoch if is_first else None)
+            return _finish(run, folder)
+    finally:
+        if recorder is not None:
+            recorder.close()
+
+
+def _epochs(
+    run: Run,
+    folder: Path,
+    recorder: Recorder | None,
+    on_step: Listener | None,
+    on_epoch: Callable[[Epoch], None] | None,
+) -> None:
+    for number in range(len(run.history) + 1, run.options.epochs + 1):
+        if _is_finished(run) or not _enter_stage(run, folder):
+            break
+        begun = time.monotonic()
+        loss = learn(run, number - 1, on_step, recorder)
+        if run.average is not None:
+            run.average.after_epoch(run.model, number - 1)
+        with averaged(run.model, run.average, lambda: waveforms(run, 0)):
+            predictions = predict(run, "validation", name=folder.name)
+            epoch = _concluded(run, number, loss, judge(run, predictions), time.monotonic() - begun)
+            if epoch.is_best and run.fabric.is_global_zero:
+                predictions.save(folder / "predictions" / "validation.npz")
+                save_model(run, folder, epoch.scores)
+            if recorder is not None:
+                recorder.epoch(run, epoch, predictions)
+        if run.fabric.is_global_zero:
+            write_checkpoint(run, folder)
+        run.fabric.barrier()
+        if on_epoch is not None:
+            on_epoch(epoch)
+
+
+def learn(run: Run, epoch: int, on_step: Listener | None = None, recorder: Recorder | None = None) -> float:
+    """Let the network learn for an epoch; return the mean loss.
+
+    Parameters
+    ----------
+    run : goes on
+    epoch : from 0
+    on_step : called with the step, the number of steps in all, and the loss
+    recorder : gets losses and norms of gradients
+    """
+    run.network.train()
+    set_training(run.model, run.start)
+    targets = torch.from_numpy(run.data.targets("train")).float()
+    crops = run.data.crops("train", run.model.chunk_samples, seed=run.options.seed)
+    chosen = drawn(run.data.targets("train"), run.options, epoch)
+    rank, world = run.fabric.global_rank, run.fabric.world_size
+    every = LOOK_EVERY.get(run.fabric.device.type, LOOK_EVERY_ELSEWHERE)
+    losses: list[float] = []
+    unseen: list[Tensor] = []
+    for pieces in steps(crops, chosen, run.options, rank=rank, world=world):
+        for group in run.optimizer.param_groups:
+            group["lr"] = run.rate * run.schedule.factor(run.step)
+        unseen.append(_step(run, pieces, targets, recorder))
+        run.step += 1
+        if len(unseen) == every:
+            losses += _looked_at(run, unseen, epoch, on_step)
+            unseen = []
+    losses += _looked_at(run, unseen, epoch, on_step) if unseen else []
+    return float(np.mean(losses))
+
+
+def _step(run: Run, pieces: list[Piece], targets: Tensor, recorder: Recorder | None) -> Tensor:
+    """Learn from the pieces of one batch; return the loss of this device's items."""
+    rank, world = run.fabric.global_rank, run.fabric.world_size
+    run.optimizer.zero_grad()
+    total = torch.zeros((), device=run.fabric.device)
+    for i, piece in enumerate(pieces):
+        number = (run.step * world + rank) * run.options.accumulate + i
+        torch.manual_seed(_seed_of(run.options.seed, number))
+        waveform, wanted = _mixed(run, piece, targets, number)
+        with run.fabric.no_backward_sync(run.network, enabled=world > 1 and i + 1 < len(pieces)):
+            loss = run.loss(run.network(waveform, run.options.seed, number).float(), wanted) * piece.share * world
+            run.fabric.backward(loss)
+        total += loss.detach()
+    norm = None
+    if run.options.clip:
+        norm = run.fabric.clip_gradients(run.network, run.optimizer, max_norm=run.options.clip)
+    if recorder is not None:
+        recorder.step(run, total, norm)
+    run.optimizer.step()
+    if run.average is not None:
+        run.average.after_step(run.model)
+    return total
+
+
+def _looked_at(run: Run, losses: list[Tensor], epoch: int, on_step: Listener | None) -> list[float]:
+    """Return losses as numbers.
+
+    Raises
+    ------
+    EarmarkError
+        If one is none.
+    """
+    values: list[float] = torch.stack(losses).tolist()
+    for i, value in enumerate(values):
+        step = run.step - len(values) + i + 1
+        if not math.isfinite(value):
+            hint = "lower optimizer.lr or set run.clip; earlier checkpoints are intact"
+            raise EarmarkError(f"the loss became {value} in step {step}, epoch {epoch + 1}", hint=hint)
+        if on_step is not None:
+            on_step(step, run.n_steps, value)
+    return values
+
+
+def _seed_of(seed: int, number: int) -> int:
+    return int(place(seed, number, 0) * 2**53)
+
+
+def _mixed(run: Run, piece: Piece, targets: Tensor, number: int) -> tuple[Tensor, Tensor]:
+    """Return waveforms and targets of a piece on the device, mixed in pairs if the run mixes."""
+    waveform = run.fabric.to_device(torch.from_numpy(piece.crops))
+    wanted = run.fabric.to_device(targets[torch.from_numpy(piece.indices)])
+    if not run.options.mixup:
+        return waveform, wanted
+    generator = np.random.default_rng([run.options.seed, number])
+    drawn_shares = generator.beta(run.options.mixup, run.options.mixup, (len(waveform), 1))
+    share = run.fabric.to_device(torch.from_numpy(drawn_shares.astype(np.float32)))
+    other = run.fabric.to_device(torch.from_numpy(generator.permutation(len(waveform))))
+    return share * waveform + (1 - share) * waveform[other], share * wanted + (1 - share) * wanted[other]
+
+
+def _concluded(run: Run, number: int, loss: float, scores: dict[str, float], seconds: float) -> Epoch:
+    value = worth(run, scores)
+    is_best = all(value > worth(run, dict(epoch.scores)) for epoch in run.history)
+    rate = float(run.optimizer.param_groups[0]["lr"])
+    epoch = Epoch(number, loss, scores, rate, round(seconds, 3), is_best, run.stage)
+    run.schedule.measured(value)
+    run.history.append(epoch)
+    return epoch
+
+
+def _is_finished(run: Run) -> bool:
+    """Say whether the last epochs brought nothing better for as long as the run waits."""
+    return bool(run.options.patience) and len(run.history) - run.best_epoch() >= run.options.patience
+
+
+def _enter_stage(run: Run, folder: Path) -> bool:
+    """Go to the next stage if this one is over; say whether there is anything left to do."""
+    ends: Mapping[str, Any] = {"epochs": run.stages.epochs, "patience": run.stages.patience}
+    if run.stage:
+        ends = run.stages.next[run.stage - 1]
+    done, since_best = len(run.history) - run.stage_began, len(run.history) - max(run.best_epoch(), run.stage_began)
+    epochs, patience = ends.get("epochs", 0), ends.get("patience", 0)
+    if not (epochs and done >= epochs) and not (patience and since_best >= patience):
+        return True
+    if run.stage == len(run.stages.next):
+        return False
+    run.stage, run.stage_began = run.stage + 1, len(run.history)
+    load_best(run, folder)
+    replace_optimizer(run, run.stages.next[run.stage - 1])
+    return True
+
+
+def load_best(run: Run, folder: Path) -> None:
+    """Put the best weights so far into a run's network.
+
+    Parameters
+    ----------
+    run : changed
+    folder : that holds them
+    """
+    arrays, card = read_weights(folder / "best.safetensors")
+    run.model.load_state_dict(from_arrays(arrays, card).state_dict())
+
+
+def _finish(run: Run, folder: Path) -> dict[str, Any]:
+    """Judge every part with the best weights, and write that down."""
+    load_best(run, folder)
+    found = {}
+    for part in ("validation", "test"):
+        if run.data.split.parts.get(part):
+            predictions = predict(run, part, name=folder.name)
+            found[part] = judge(run, predictions)
+            if run.fabric.is_global_zero:
+                predictions.save(folder / "predictions" / f"{part}.npz")
+    results = {
+        "epoch": run.best_epoch(),
+        "epochs": len(run.history),
+        "tracks": run.data.split.sizes,
+        "unreadable": sorted(run.data.unreadable),
+        **found,
+    }
+    if run.fabric.is_global_zero:
+        write_text(folder / "results.json", json.dumps(results, indent=1) + "\n")
+    run.fabric.barrier()
+    return results
+
+
+@contextmanager
+def _worded_losses(run: Run) -> Iterator[None]:
+    """Say in words that a device was lost: what waits for it learns that from its connection."""
+    try:
+        yield
+    except RuntimeError as error:
+        if run.fabric.world_size == 1 or not any(word in str(error) for word in ("onnection", "peer", "NCCL", "imed out")):
+            raise
+        raise EarmarkError(
+            f"another device of this run is gone: {str(error).splitlines()[0]}",
+            hint="the last checkpoint is intact: go on with resume",
+        ) from error
