@@ -171,6 +171,29 @@ class OneCycle:
         """Do nothing."""
 
 
+@SCHEDULES.register("inverse")
+class Inverse:
+    """The rate divided by 1 + decay * step, as the option `decay` of Keras' first optimisers does.
+
+    Parameters
+    ----------
+    n_steps : of the run; not used
+    decay : per step
+    """
+
+    def __init__(self, *, n_steps: int, decay: float = 1e-6) -> None:
+        if decay < 0:
+            raise UsageError(f"decay={decay}", hint="0 or more")
+        self.n_steps, self.decay = n_steps, decay
+
+    def factor(self, step: int) -> float:
+        """Return the factor at a step."""
+        return 1 / (1 + self.decay * step)
+
+    def measured(self, value: float) -> None:
+        """Do nothing."""
+
+
 @SCHEDULES.register("plateau")
 class Plateau:
     """Smaller whenever the validation part has not become better for some epochs.
@@ -181,12 +204,23 @@ class Plateau:
     shrink : what the rate is multiplied with
     patience : epochs without a better value
     least : smallest factor
+    in_a_row : whether a better value starts the count anew; if not, all epochs without one count, as in the training
+        code of musicnn (Pons & Serra 2019)
     """
 
-    def __init__(self, *, n_steps: int, shrink: float = 0.2, patience: int = 5, least: float = 1e-4) -> None:
+    def __init__(
+        self,
+        *,
+        n_steps: int,
+        shrink: float = 0.2,
+        patience: int = 5,
+        least: float = 1e-4,
+        in_a_row: bool = True,
+    ) -> None:
         if not 0 < shrink < 1 or patience < 1:
             raise UsageError(f"shrink={shrink}, patience={patience}", hint="shrink between 0 and 1, patience 1 or more")
         self.n_steps, self.shrink, self.patience, self.least = n_steps, shrink, patience, least
+        self.in_a_row = in_a_row
         self._factor, self._best, self._waited = 1.0, -math.inf, 0
 
     def factor(self, step: int) -> float:
@@ -196,7 +230,8 @@ class Plateau:
     def measured(self, value: float) -> None:
         """Learn how the validation part went."""
         if value > self._best:
-            self._best, self._waited = value, 0
+            self._best = value
+            self._waited = 0 if self.in_a_row else self._waited
             return
         self._waited += 1
         if self._waited >= self.patience:
