@@ -44,6 +44,7 @@ LAYERS = """
   metrics
   predictions
   grids
+  plain_data
   track_tags
   plots
   models.card
@@ -103,6 +104,7 @@ T train.overfitting
 T train.records
 T train.loop
 T train
+  evaluate
   batch
   compat
   cli

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from earmark.cli import convert, datasets, demo, embed, features, models, output, tag, taggram, train
+from earmark.cli import convert, datasets, demo, embed, evaluate, features, models, output, tag, taggram, train
 from earmark.errors import EarmarkError, UnknownNameError, UsageError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -44,7 +44,7 @@ def root(
         raise typer.Exit
 
 
-for module in (tag, taggram, embed, models, datasets, features, train, convert, demo):
+for module in (tag, taggram, embed, models, datasets, features, train, evaluate, convert, demo):
     module.register(app)
 
 
