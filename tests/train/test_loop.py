@@ -1,7 +1,9 @@
 """The training loop on a small made-up dataset: it learns, goes on bit for bit, and says what is wrong."""
 
 import copy
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,39 +16,15 @@ pytest.importorskip("lightning_fabric")
 from earmark.audio import io  # noqa: E402
 from earmark.config import read_config  # noqa: E402
 from earmark.errors import EarmarkError, InputError, UnknownNameError, UsageError  # noqa: E402
+from earmark import metrics  # noqa: E402
 from earmark.models.base import load  # noqa: E402
-from earmark.train import loop, overfitting, schema, train  # noqa: E402
+from earmark.predictions import load_predictions  # noqa: E402
+from earmark.train import loop, overfitting, train  # noqa: E402
 from earmark.train.overfitting import check_that_it_learns  # noqa: E402
 from earmark.train.run import set_up  # noqa: E402
 
 RATE = 16000
-CLASSES = {"low": 200.0, "middle": 900.0, "high": 3000.0}
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tones in noise, three classes of twelve tracks of four seconds: anything that hears can tell them apart."""
-    folder = tmp_path_factory.mktemp("tones")
-    generator = np.random.default_rng(0)
-    times = np.arange(4 * RATE) / RATE
-    for name, frequency in CLASSES.items():
-        (folder / name).mkdir()
-        for i in range(12):
-            tone = 0.2 * np.sin(2 * np.pi * frequency * generator.uniform(0.9, 1.1) * times)
-            io.write(folder / name / f"{i}.wav", tone + 0.02 * generator.standard_normal(len(times)), RATE)
-    return folder
-
-
-@pytest.fixture
-def recipe(root: Path, tmp_path: Path) -> dict[str, dict[str, Any]]:
-    return {
-        "run": {"epochs": 3, "batch_size": 4, "n_chunks": 2, "accelerator": "cpu", "monitor": "accuracy"},
-        "data": {"dataset": "folder", "root": str(root), "by": "id", "cache": str(tmp_path / "decoded")},
-        "model": {"name": "short_chunk_res", "n_channels": 4},
-        "loss": {"name": "cross_entropy"},
-        "optimizer": {"name": "adamw", "lr": 0.01},
-        "schedule": {"name": "cosine"},
-    }
+CLASSES = ("low", "middle", "high")
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -67,6 +45,11 @@ def test_a_run_learns_and_leaves_a_model(recipe: dict[str, Any], root: Path, tmp
     model = load(tmp_path / "run" / "best.safetensors")
     assert model.card is not None
     assert sorted(model.card.tags) == sorted(CLASSES)
+    assert model.card.activation == "softmax"
+    for part in ("validation", "test"):
+        found = load_predictions(tmp_path / "run" / "predictions" / f"{part}.npz")
+        assert metrics.accuracy(found.targets, found.scores) == results[part]["accuracy"]
+        assert (found.model, found.part, len(found)) == ("run", part, results["tracks"][part])
     assert model.card.scores["validation_accuracy"] == results["validation"]["accuracy"]
     heard = [heard_as(model, root / name / f"{i}.wav") == name for name in CLASSES for i in range(12)]
     assert np.mean(heard) > 0.5, "of all tracks, most of which it learned from"
@@ -78,11 +61,24 @@ def heard_as(model: Any, path: Path) -> str:
         return model.card.tags[int(model(torch.from_numpy(waveform)[None]).argmax())]
 
 
-@pytest.mark.parametrize("extra", [{}, {"ema": 0.9, "mixup": 0.4, "clip": 1.0}], ids=["plain", "ema, mixup"])
+AUGMENT = {"gain": {"probability": 0.5}, "time_shift": {}, "spec_augment": {}}
+
+
+@pytest.mark.parametrize(
+    ("run", "others"),
+    [
+        ({}, {}),
+        ({"ema": 0.9, "mixup": 0.4, "clip": 1.0}, {"augment": AUGMENT}),
+        ({"swa": 0.5, "balance": "tags", "accumulate": 2}, {"schedule": {"name": "plateau", "patience": 1}}),
+        ({}, {"stages": {"epochs": 1, "next": [{"name": "sgd", "lr": 0.01, "epochs": 2}]}}),
+    ],
+    ids=["plain", "ema, mixup, augmented", "swa, balanced, in pieces, plateau", "stages"],
+)
 def test_a_killed_run_goes_on_bit_for_bit(
-    recipe: dict[str, Any], extra: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: dict[str, Any], run: dict[str, Any], others: dict[str, Any], tmp_path: Path
 ) -> None:
-    recipe["run"] |= extra
+    recipe |= others
+    recipe["run"] |= run | {"overfit_check": False}
     train(recipe, tmp_path / "whole")
     n_steps = 0
 
@@ -237,8 +233,73 @@ def test_a_bad_file_is_left_out_and_named(recipe: dict[str, Any], root: Path, tm
         bad.unlink()
 
 
-@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "recipes").glob("*.toml")), ids=lambda p: p.stem)
-def test_recipes_hold_nothing_that_nobody_takes(path: Path) -> None:
-    from earmark.config import check_config
+def test_pieces_of_a_batch_give_the_gradient_of_the_batch(quick: dict[str, Any], tmp_path: Path) -> None:
+    quick["optimizer"] = {"name": "sgd", "lr": 0.1}
+    quick["run"] |= {"batch_size": 9, "clip": 0.5}
+    train(quick, tmp_path / "whole")
+    quick["run"]["accumulate"] = 4
+    train(quick, tmp_path / "pieces")
+    whole, pieces = weights(tmp_path / "whole"), weights(tmp_path / "pieces")
+    for name, value in whole.items():
+        torch.testing.assert_close(value, pieces[name], rtol=1e-4, atol=1e-6)
 
-    check_config(read_config(path), schema())
+
+def test_averages_and_half_precision_work_together(recipe: dict[str, Any], tmp_path: Path) -> None:
+    recipe["run"] |= {"precision": "bf16-mixed", "swa": 0.6, "overfit_check": False}
+    results = train(recipe, tmp_path / "run")
+    best = load(tmp_path / "run" / "best.safetensors")
+    assert all(value.dtype == torch.float32 for value in best.state_dict().values() if value.is_floating_point())
+    assert np.isfinite(results["validation"]["loss"])
+
+
+def test_stages_change_the_optimiser_and_begin_with_the_best_weights(quick: dict[str, Any], tmp_path: Path) -> None:
+    quick["run"]["epochs"] = 9
+    quick["schedule"] = {"name": "constant"}
+    quick["stages"] = {
+        "epochs": 2,
+        "next": [{"name": "sgd", "lr": 0.5, "epochs": 3}, {"name": "sgd", "lr": 0.0, "patience": 2}],
+    }
+    epochs = []
+    train(quick, tmp_path / "run", on_epoch=epochs.append)
+    assert [epoch.stage for epoch in epochs[:5]] == [0, 0, 1, 1, 1]
+    assert [epoch.learning_rate for epoch in epochs[:6]] == [0.01, 0.01, 0.5, 0.5, 0.5, 0.0]
+    last = [epoch for epoch in epochs if epoch.stage == 2]
+    assert len(last) == 2, "nothing gets better at a rate of zero, so the last stage ends by its patience"
+    best = max(epochs[:5], key=lambda epoch: epoch.scores["accuracy"])
+    assert last[0].scores == best.scores
+
+
+def test_clips_shorter_than_the_network_hears_are_told(recipe: dict[str, Any], tmp_path: Path) -> None:
+    recipe["model"] = {"name": "short_chunk_res", "n_channels": 4}
+    recipe["data"]["dataset"], recipe["data"]["root"] = "folder", str(tmp_path / "short")
+    for name in CLASSES:
+        (tmp_path / "short" / name).mkdir(parents=True)
+        for i in range(8):
+            io.write(tmp_path / "short" / name / f"{i}.wav", 0.1 * np.sin(np.arange(RATE) * (i + 1) / 9), RATE)
+    with pytest.raises(UsageError, match=r"hears 3.69 s at once; \d+ of \d+ training clips are shorter"):
+        train(recipe, tmp_path / "run")
+    recipe["data"]["repeat"] = True
+    recipe["run"] |= {"epochs": 1, "overfit_check": False}
+    assert train(recipe, tmp_path / "run")["epochs"] == 1
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(
+    quick: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(quick, tmp_path / "run")
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    quick["run"]["epochs"] = 2
+    original = Path.replace
+
+    def full(self: Path, target: Path) -> Path:
+        if Path(target).name in ("checkpoint.pt", "best.safetensors"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return original(self, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(EarmarkError, match="No space left on device|disk is full"):
+        train(quick, tmp_path / "run", resume=True)
+    monkeypatch.undo()
+    assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before[tmp_path / "run" / "checkpoint.pt"]
+    assert not list((tmp_path / "run").rglob("*.part"))
+    assert train(quick, tmp_path / "run", resume=True)["epochs"] == 2

@@ -1,0 +1,91 @@
+"""Several devices: processes on the CPU that learn together what one learns alone."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("lightning_fabric")
+
+from earmark.config import to_toml  # noqa: E402
+from earmark.train import train  # noqa: E402
+
+
+@pytest.fixture
+def together(quick: dict[str, Any], tmp_path: Path) -> Path:
+    """A recipe in a file: a network without batch norm, so that sharing a batch changes nothing but rounding."""
+    quick["run"] |= {"batch_size": 8, "epochs": 2}
+    quick["optimizer"] = {"name": "sgd", "lr": 0.1}
+    path = tmp_path / "tones.toml"
+    path.write_text(to_toml(quick))
+    return path
+
+
+def environment() -> dict[str, str]:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    return {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+
+
+def command(recipe: Path, folder: Path, *more: str) -> list[str]:
+    return ["-m", "earmark", "train", str(recipe), "-o", str(folder), "--quiet", "--devices", "2", *more]
+
+
+@pytest.mark.parametrize(
+    "launcher", [[], ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]],
+    ids=["by itself", "torchrun"],
+)  # fmt: skip
+def test_two_devices_learn_what_one_learns(
+    together: Path, quick: dict[str, Any], launcher: list[str], tmp_path: Path
+) -> None:
+    alone = train(quick, tmp_path / "alone")
+    done = subprocess.run(
+        [sys.executable, *launcher, *command(together, tmp_path / "both", "--json")],
+        capture_output=True, text=True, env=environment(), timeout=90, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert [line.get("number") for line in lines] == [1, 2, None], "the first device alone prints"
+    assert lines[-1]["test"] == pytest.approx(alone["test"], abs=1e-4)
+    one, two = (torch.load(tmp_path / run / "checkpoint.pt", weights_only=True)["model"] for run in ("alone", "both"))
+    for name, value in one.items():
+        torch.testing.assert_close(value, two[name], rtol=1e-3, atol=1e-5)
+
+
+def test_a_lost_device_is_told_and_the_run_goes_on_later(
+    together: Path, quick: dict[str, Any], tmp_path: Path
+) -> None:
+    quick["run"]["epochs"] = 400
+    together.write_text(to_toml(quick))
+    folder = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, *command(together, folder)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        env=environment(),
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (folder / "checkpoint.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not children.exists():
+        process.kill()
+        pytest.skip("this system does not list children of a process")
+    second = next(pid for pid in map(int, children.read_text().split()) if "--devices" in _command_line(pid))
+    os.kill(second, signal.SIGKILL)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "gone" in said or "terminated" in said
+    done = train({**quick, "run": quick["run"] | {"epochs": 3}}, folder, resume=True)
+    assert done["epochs"] >= 3
+
+
+def _command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
