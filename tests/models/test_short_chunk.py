@@ -4,6 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from earmark.errors import UsageError  # noqa: E402
 from earmark.models.base import build  # noqa: E402
 
 
@@ -29,3 +30,13 @@ def test_the_last_map_has_one_band(architecture: str) -> None:
     assert stages["block7"].shape[:3] == (1, 16, 1)
     assert stages["block1"].shape[2] == 64
     assert longer["pooled"].shape == (1, 16, 1, 1)
+
+
+@pytest.mark.parametrize("architecture", ["short_chunk", "short_chunk_res"])
+def test_the_input_has_a_length_of_choice(architecture: str) -> None:
+    model = build(architecture, n_channels=4, chunk_samples=80_000).eval()
+    assert model.chunk_samples == 80_000
+    assert model(torch.zeros(1, 80_000)).shape == (1, 50)
+    assert build(architecture, n_channels=4, chunk_samples=127 * 256).eval()(torch.zeros(1, 127 * 256)).shape == (1, 50)
+    with pytest.raises(UsageError, match="chunk_samples=32511"):
+        build(architecture, chunk_samples=127 * 256 - 1)
