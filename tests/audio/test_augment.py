@@ -11,7 +11,7 @@ from scipy import signal, stats
 torch = pytest.importorskip("torch")
 
 from earmark.audio.augment import AUGMENTATIONS  # noqa: E402
-from earmark.audio.augment_base import fast_length, gaussian_noise  # noqa: E402
+from earmark.audio.augment_base import changed, fast_length, gaussian_noise  # noqa: E402
 from earmark.audio.augment_time import resampled, stretched  # noqa: E402
 from earmark.errors import InputError, UsageError  # noqa: E402
 
@@ -72,6 +72,8 @@ def test_noise_has_its_colour(colour: str, slope: float) -> None:
     octaves = [(50 * 2**i, 100 * 2**i) for i in range(7)]
     bands = [power[:, (frequencies >= low) & (frequencies < high)].mean() for low, high in octaves]
     assert stats.linregress(np.arange(7), 10 * np.log10(bands)).slope == pytest.approx(slope, abs=0.2)
+    if colour == "pink":
+        assert np.abs(noise.mean(axis=1)).max() < 1e-5
 
 
 def test_gaussian_noise_is_gaussian_white_and_follows_its_key() -> None:
@@ -285,6 +287,14 @@ def test_rates_are_even_in_their_logarithm() -> None:
     drawn = AUGMENTATIONS.build("tempo", sample_rate=RATE).draw(np.random.default_rng(0), 4000, (RATE,))["rate"]
     assert 0.8 <= drawn.min() < drawn.max() <= 1.25
     assert abs(np.mean(drawn < 1) - 0.5) < 0.04
+
+
+def test_what_changes_items_runs_in_float32_under_autocast() -> None:
+    x = torch.rand(2, 64, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert (x @ torch.eye(64)).dtype == torch.bfloat16
+        y = changed(x, {"touched": np.ones(2, bool)}, lambda items: items @ torch.eye(64))
+    assert torch.equal(y, x)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 17, 4096, 4097, 59049])

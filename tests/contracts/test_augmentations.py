@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from earmark.audio.augment import AUGMENTATIONS, Augment, Augmentation  # noqa: E402
+from earmark.audio.augment import AUGMENTATIONS, Augment, Augmentation, generator_of  # noqa: E402
 from earmark.errors import InputError, UnknownNameError, UsageError  # noqa: E402
 from earmark.registry import parameters_of  # noqa: E402
 
@@ -220,3 +220,9 @@ def test_the_order_is_that_of_the_recipe_and_draws_do_not_depend_on_it() -> None
     assert torch.equal(run(back, x), run(masking, run(delaying, x)))
     assert not torch.allclose(run(forth, x), run(back, x))
     assert run(Augment({}, sample_rate=RATE), x) is x
+
+
+def test_no_two_draw_the_same() -> None:
+    first = {generator_of(name, seed, step).random() for name in NAMES for seed in range(3) for step in range(3)}
+    assert len(first) == 9 * len(NAMES)
+    assert generator_of("gain", 1, 2).random() == generator_of("gain", 1, 2).random()
