@@ -24,6 +24,20 @@ def test_real_phrases(shared: Path) -> None:
     assert all(track.audio is not None and track.audio.is_file() for track in dataset)
 
 
+@pytest.mark.shared
+def test_pitched_instruments_in_five_folds(shared: Path) -> None:
+    dataset = open_dataset("philharmonia", shared / "datasets" / "philharmonia", instruments="pitched")
+    assert (len(dataset), len(dataset.vocabulary)) == (693, 12)
+    tested = []
+    for number in range(1, 6):
+        split = dataset.split(f"fold-{number}")
+        keys = [{dataset[id].groups["track"] for id in split[part]} for part in ("train", "test")]
+        assert not keys[0] & keys[1], "no pitch of an instrument is in two parts"
+        assert dataset.targets(split["train"]).any(axis=0).all()
+        tested += split["test"]
+    assert sorted(tested) == sorted(track.id for track in dataset), "every phrase is tested on once"
+
+
 @pytest.mark.parametrize(
     ("stem", "expected"),
     [

@@ -10,6 +10,7 @@ track      earmark's, 12:1:3: all samples of one pitch of one instrument are in 
            and articulation only, so a split over samples would test on notes that it has trained on. Every instrument
            has one player and one room, in all parts: an accuracy tells them apart as well. An instrument with one
            sample can only be in one part.
+fold-1 ... fold-5    five stratified folds of the same groups, one to test on, the others to train on
 
 References
 ----------
@@ -22,7 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from earmark.audio.io import AUDIO_SUFFIXES
-from earmark.datasets.base import Dataset, DatasetInfo, Fault, Remote, Track
+from earmark.datasets.base import Dataset, DatasetInfo, Fault, Remote, Track, check_choice
+from earmark.datasets.folding import own_folds
 from earmark.datasets.reading import check_root, group_keys, how_to_get
 from earmark.datasets.splitting import split_by_group
 from earmark.errors import InputError
@@ -40,6 +42,7 @@ INFO = DatasetInfo(
     home="https://philharmonia.co.uk/resources/sound-samples/",
     how_to_get="fetch all-samples.zip, unpack it, and unpack every zip file of an instrument in it",
     citation="Philharmonia Orchestra. Sound samples. https://philharmonia.co.uk/resources/sound-samples/",
+    options={"instruments": "all, or pitched: those with notes, which leaves percussion out"},
     layout=("**/<instrument>_<note>_<length>_<dynamic>_<articulation>.mp3 (or another audio format)",),
     remotes=(
         Remote(
@@ -58,6 +61,7 @@ BROKEN = (
     "guitar_Gs4_very-long_forte_normal",
     "bass-clarinet_Gs3_025_piano_normal",
 )
+N_FOLDS = 5
 LENGTHS = {"025": "0.25 s", "05": "0.5 s", "1": "1 s", "15": "1.5 s"}
 _NAME = re.compile(r"(?P<instrument>[^_]+)_(?P<note>[A-G]s?\d)?_(?P<length>[^_]*)_(?P<dynamic>[^_]*)_(?P<how>[^_]*)")
 
@@ -88,34 +92,44 @@ class Sample:
         return ", ".join(filter(None, (what, self.dynamic, self.articulation)))
 
 
-def load(root: Path) -> Dataset:
+def load(root: Path, *, instruments: str = "all") -> Dataset:
     """Read the names of the files, in whatever folders they lie.
 
     Parameters
     ----------
     root : holds the files; see `INFO.layout`
+    instruments : "all", or "pitched" for those of which a sample has a note
 
     Raises
     ------
     InputError
         If there is none.
+    UsageError
+        If `instruments` is neither.
     """
+    check_choice("instruments", instruments, ("all", "pitched"))
     check_root(INFO, root)
     found = {path: sample for path, sample in _walk(root) if sample is not None}
+    if instruments == "pitched":
+        pitched = {sample.instrument for sample in found.values() if sample.note}
+        found = {path: sample for path, sample in found.items() if sample.instrument in pitched}
     if not found:
         raise InputError(
             f"{root}: no file is called like cello_A3_phrase_forte_legato.mp3", hint=how_to_get(INFO, root)
         )
-    instruments = sorted({sample.instrument for sample in found.values()})
+    names = sorted({sample.instrument for sample in found.values()})
     tracks = tuple(sorted(_tracks(found), key=lambda track: track.id))
     return Dataset(
         INFO,
         root,
-        {},
+        {"instruments": instruments},
         tracks,
-        Vocabulary("philharmonia", tuple(instruments), ("instrument",) * len(instruments)),
+        Vocabulary("philharmonia", tuple(names), ("instrument",) * len(names)),
         "single_label",
-        {"track": lambda: split_by_group(tracks, by="track", name="track")},
+        {
+            "track": lambda: split_by_group(tracks, by="track", name="track"),
+            **own_folds(tracks, N_FOLDS, "an instrument's samples of one pitch in one fold", by="track"),
+        },
         tuple(
             Fault(id, "unreadable", "the published mp3 is damaged", "github.com/hugofloresgarcia/philharmonia-dataset")
             for id in BROKEN
