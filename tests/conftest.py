@@ -1,8 +1,9 @@
 """Fixtures that every test may use. Synthetic audio is made here; real music lies in the shared folder."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,3 +32,41 @@ def published_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 def shared() -> Path:
     """The folder of real music and published weights; tests that use it carry the mark `shared`."""
     return SHARED
+
+
+@pytest.fixture
+def write_run(tmp_path: Path) -> Callable[..., Path]:
+    """Write the folder that a run leaves, of a network with random weights; tests do not wait for training."""
+    torch = pytest.importorskip("torch")
+    from earmark.models.base import build, save
+    from earmark.models.card import ModelCard
+
+    def write(name: str, architecture: str, *, tags: Sequence[str] = ("a", "b", "c"), **facts: Any) -> Path:
+        options = {**facts.pop("options", {}), "n_tags": len(tags)}
+        torch.manual_seed(5)
+        model = build(architecture, **options)
+        model.card = ModelCard(
+            **{
+                "name": name,
+                "architecture": architecture,
+                "options": options,
+                "sample_rate": model.sample_rate,
+                "chunk_samples": model.chunk_samples,
+                "hop_samples": model.chunk_samples,
+                "context_samples": model.context,
+                "frontend": "own",
+                "vocabulary": "own",
+                "tags": tuple(tags),
+                "n_parameters": model.n_parameters,
+                "embedding": model.embedding_layer,
+                "n_features": model.n_features,
+                **facts,
+            }
+        )
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        (folder / "run.toml").write_text('[model]\nname = "..."\n')
+        save(model, folder / "best.safetensors")
+        return folder
+
+    return write

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from earmark import __version__
 from earmark.errors import InputError, UnknownNameError, UsageError
-from earmark.track_tags import ModelTaggram, Tag, TrackTags, decode_array, encode_array, from_taggrams
+from earmark.metrics.calibration import Calibration
+from earmark.plain_data import encode_array
+from earmark.track_tags import ModelTaggram, Tag, TrackTags, from_taggrams
 from earmark.vocabulary import CATEGORIES, from_tags, get_vocabulary, union
 
 N_TRAIN = {"msd": 201_680, "mtt": 18_706, "jamendo": 32_136}
@@ -226,15 +228,6 @@ def test_file_names_that_are_no_text_survive():
     assert "猫" in tags_of("mtt", path="猫.mp3").to_json()
 
 
-@pytest.mark.parametrize("dtype", ["<f4", "<f8", ">f4"])
-def test_arrays_survive_bit_by_bit(dtype):
-    array = np.array([[1e-45, -0.0, 1.0], [0.1, 3.4e38, 1 / 3]], dtype)
-    back = decode_array(json.loads(json.dumps(encode_array(array))))
-    assert back.dtype.isnative
-    assert back.dtype.itemsize == array.dtype.itemsize
-    assert back.tobytes() == array.astype(back.dtype).tobytes()
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -316,3 +309,56 @@ def test_long_mix():
     result = tags_of("msd", "mtt", n_chunks=12_000)
     assert result.taggram.shape == (12_000, 73)
     assert result.duration == 36_000
+
+
+def with_thresholds(**options):
+    vocabulary = union([from_tags("own", ("a", "b", "c"))], merge_synonyms=False)
+    taggram = np.array([[0.2, 0.6, 0.4], [0.4, 0.8, 0.0]], np.float32)  # means 0.3, 0.7, 0.2
+    part = ModelTaggram("own", taggram, np.array([[0, 3], [3, 6.0]]), np.zeros(2), **options)
+    return from_taggrams([part], vocabulary, path="song.mp3", duration=6, model="own")
+
+
+def test_tags_above_their_own_thresholds():
+    result = with_thresholds(thresholds=(0.3, 0.9, math.inf))
+    assert [tag.threshold for tag in result.tags] == [0.3, 0.9, math.inf]
+    assert [tag.tag for tag in result.top(above_threshold=True)] == ["a"]
+    assert [tag.is_above_threshold for tag in result.tags] == [True, False, False]
+    plain = json.loads(result.to_json())
+    assert [tag["threshold"] for tag in plain["tags"]] == [0.3, 0.9, None]
+    assert [tag["tag"] for tag in json.loads(result.to_json(above_threshold=True))["tags"]] == ["a"]
+    assert TrackTags.from_json(result.to_json(taggram=True, embedding=True)) == result
+
+
+def test_without_thresholds_none_is_above():
+    result = with_thresholds()
+    assert "threshold" not in result.to_dict()["tags"][0]
+    assert not any(tag.is_above_threshold for tag in result.tags)
+    with pytest.raises(UsageError, match="own has no thresholds"):
+        result.top(above_threshold=True)
+
+
+def test_a_calibration_is_applied_to_the_score_of_the_track():
+    calibration = Calibration("platt", ("a", "b", "c"), np.array([1.0, 2.0, 0.5]), np.array([0.0, -1.0, 1.0]))
+    raw = with_thresholds(thresholds=(0.3, 0.9, math.inf))
+    result = with_thresholds(thresholds=(0.3, 0.9, math.inf), calibration=calibration)
+    np.testing.assert_allclose(result.scores, calibration.apply(raw.scores), rtol=1e-12)
+    np.testing.assert_allclose(result.taggram, calibration.apply(raw.taggram), rtol=1e-6)
+    assert result.scores[0] == pytest.approx(raw.scores[0], rel=1e-6)
+    assert result.scores[1] == pytest.approx((0.7 / 0.3) ** 2 / math.e / (1 + (0.7 / 0.3) ** 2 / math.e), rel=1e-6)
+    chosen = [tag.tag for tag in result.top(above_threshold=True)]
+    assert chosen == [tag.tag for tag in raw.top(above_threshold=True)]
+
+
+def test_thresholds_merge_only_if_all_models_have_them():
+    vocabularies = [from_tags("one", ("a", "b")), from_tags("two", ("b", "c"))]
+    times = np.array([[0, 3.0]])
+
+    def merged(second):
+        parts = [
+            ModelTaggram("one", np.array([[0.5, 0.5]]), times, np.zeros(2), thresholds=(0.4, 0.2)),
+            ModelTaggram("two", np.array([[0.5, 0.5]]), times, np.zeros(2), thresholds=second),
+        ]
+        return from_taggrams(parts, union(vocabularies), path="song.mp3", duration=3, model="both")
+
+    assert [tag.threshold for tag in merged((0.6, 0.9)).tags] == pytest.approx([0.4, 0.4, 0.9])
+    assert [tag.threshold for tag in merged(None).tags] == [None] * 3

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from earmark._version import __version__
 
 if TYPE_CHECKING:
-    from earmark.tagger import PRESETS, TagFailure, Tagger, embed, tag
+    from earmark.one_call import embed, tag
+    from earmark.tagger import PRESETS, TagFailure, Tagger
     from earmark.track_tags import Tag, TrackTags
 
 __all__ = ["PRESETS", "Tag", "TagFailure", "Tagger", "TrackTags", "__version__", "embed", "tag"]
@@ -23,8 +24,8 @@ _HOMES = {
     "TagFailure": "earmark.tagger",
     "Tagger": "earmark.tagger",
     "TrackTags": "earmark.track_tags",
-    "embed": "earmark.tagger",
-    "tag": "earmark.tagger",
+    "embed": "earmark.one_call",
+    "tag": "earmark.one_call",
 }
 
 

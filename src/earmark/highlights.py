@@ -21,7 +21,8 @@ def highlights(result: TrackTags, *, per_category: int = 5) -> list[Tag]:
     -----
     A tag is chosen when its score is at least 0.05 and above its rate in the training data (lift above 1), or at least
     0.02 and 1.5 times that rate: moods and eras were rarely given, so their scores are low. Where the rate is not
-    known, its score has to be at least 0.1. If there is none, the three best scores stand in.
+    known, its score has to be at least 0.1. A tag that reaches a threshold of its own is chosen whatever its lift. If
+    there is none, the three best scores stand in.
     """
     chosen = []
     for tags in result.by_category().values():
@@ -35,6 +36,8 @@ def by_category(tags: list[Tag]) -> list[Tag]:
 
 
 def _tells(tag: Tag) -> bool:
+    if tag.is_above_threshold:
+        return True
     if tag.lift is None:
         return tag.score >= UNKNOWN_LIFT_SCORE
     is_usual = tag.score >= MIN_SCORE and tag.lift > MIN_LIFT

@@ -7,6 +7,8 @@ called from several threads at once.
 import ctypes.util
 import importlib.util
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -16,6 +18,8 @@ from numpy.typing import NDArray
 from earmark.errors import EarmarkError, MissingExtraError, UsageError
 from earmark.models.card import ModelCard
 from earmark.models.graphs import has_skeleton, is_shipped, read_skeleton, skeleton_for, values_for
+from earmark.models.paths import ModelName, card_of_graph, is_graph, open_graph
+from earmark.models.weights import Progress, load_weights, path_of
 
 Batch = NDArray[np.float32]
 Engine = Literal["auto", "onnx", "torch"]
@@ -41,6 +45,65 @@ class Network(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class OpenModels:
+    """Models that are ready to run.
+
+    Parameters
+    ----------
+    cards : of the models
+    networks : each with the positions in `cards` of the models that it runs
+    engine, device : that they run on, neither "auto"
+    """
+
+    cards: tuple[ModelCard, ...]
+    networks: list[tuple[list[int], Network]]
+    engine: str
+    device: str
+
+
+def open_models(
+    models: Sequence[ModelName], *, engine: str = "auto", device: str = "auto", progress: Progress | None = None
+) -> OpenModels:
+    """Load models and make them ready to run; those that share a front end run as one.
+
+    Parameters
+    ----------
+    models : names or paths; the path of an exported ONNX file stands alone
+    engine, device : see `choose`
+    progress : called with the bytes done and the bytes in all while weights are fetched
+
+    Raises
+    ------
+    UnknownNameError, AssetError
+        If there is no such model, or its weights cannot be had.
+    UsageError
+        If the engine is unknown, or does not run on that device, or does not run that model.
+    MissingExtraError
+        If the engine is not installed.
+    """
+    choose(engine, device)  # a wrong name is told before anything is fetched
+    files = [path_of(model) for model in models]
+    if len(files) == 1 and files[0] is not None and is_graph(files[0]):
+        return _open_exported(files[0], engine, device)
+    loaded = [load_weights(model, progress=progress) for model in models]
+    cards = tuple(card for _, card in loaded)
+    engine, device = choose(engine, device, cards=cards)
+    networks = [
+        (members, open_network([loaded[i] for i in members], engine=engine, device=device))
+        for members in group(cards, engine=engine)
+    ]
+    return OpenModels(cards, networks, engine, device)
+
+
+def _open_exported(path: Path, engine: str, device: str) -> OpenModels:
+    if engine == "torch" or device not in ("auto", "cpu"):
+        hint = "name the model that it was exported from, or leave out engine and device"
+        raise UsageError(f"{path}: an exported graph runs in ONNX Runtime on the CPU only", hint=hint)
+    network = ExportedNetwork(path)
+    return OpenModels((network.card,), [([0], network)], "onnx", "cpu")
+
+
 def choose(engine: str, device: str, *, cards: Sequence[ModelCard] = ()) -> tuple[str, str]:
     """Settle what "auto" stands for; torch is imported only where there is an NVIDIA driver, or it was asked for.
 
@@ -48,7 +111,7 @@ def choose(engine: str, device: str, *, cards: Sequence[ModelCard] = ()) -> tupl
     ----------
     engine : "auto", "onnx" or "torch"
     device : "auto", "cpu", or a device of PyTorch such as "cuda" or "cuda:1"
-    cards : of the models to run; imported ones of unusual sizes need PyTorch
+    cards : of the models to run; those for which earmark ships no graph need PyTorch
 
     Returns
     -------
@@ -57,7 +120,7 @@ def choose(engine: str, device: str, *, cards: Sequence[ModelCard] = ()) -> tupl
     Raises
     ------
     UsageError
-        If the engine is unknown, or does not run on that device.
+        If the engine is unknown, or does not run on that device, or does not run one of the models.
     """
     if engine not in ENGINES:
         raise UsageError(f"there is no engine {engine!r}", hint=f"one of {', '.join(ENGINES)}")
@@ -67,6 +130,12 @@ def choose(engine: str, device: str, *, cards: Sequence[ModelCard] = ()) -> tupl
         engine = "onnx" if device == "cpu" and all(map(is_shipped, cards)) else "torch"
     if engine != "torch" and device != "cpu":
         raise UsageError(f"engine {engine!r} runs on the CPU, not on {device!r}", hint="choose --engine torch")
+    for card in cards:
+        if engine == "onnx" and not is_shipped(card):
+            raise UsageError(
+                f"no graph of {card.name} comes with earmark: PyTorch runs it",
+                hint="--engine torch, or export it (earmark models export) and give that file as the model",
+            )
     return engine, device
 
 
@@ -107,7 +176,10 @@ def group(cards: Sequence[ModelCard], *, engine: str = "onnx") -> list[list[int]
                 (card.frontend, card.sample_rate, card.chunk_samples, card.context_samples)
             )
             together = [*(cards[m].architecture for m in members), card.architecture]
-            if alike and (engine == "torch" or has_skeleton(together)):
+            is_known = all(
+                has_skeleton([architecture]) for architecture in together
+            )  # front ends have no options there
+            if alike and (has_skeleton(together) or (engine == "torch" and is_known)):
                 members.append(i)
                 break
         else:
@@ -149,6 +221,33 @@ class OnnxNetwork:
     def run(self, waveform: Batch) -> list[tuple[Batch, Batch]]:
         """Run a batch; see `Network`."""
         return _pairs(self.session.run(None, {"waveform": waveform}))
+
+
+class ExportedNetwork:
+    """A model on ONNX Runtime's CPU provider, from a file that `earmark.models.portable.export_model` wrote.
+
+    Parameters
+    ----------
+    path : of the file
+    threads : threads of one call
+
+    Attributes
+    ----------
+    card : of the model
+
+    Raises
+    ------
+    AssetError
+        If the file is damaged, or earmark did not write it.
+    """
+
+    def __init__(self, path: Path, *, threads: int = 1) -> None:
+        self.session = open_graph(path, threads=threads, is_run=True)
+        self.card = card_of_graph(self.session, path)
+
+    def run(self, waveform: Batch) -> list[tuple[Batch, Batch]]:
+        """Run a batch; see `Network`."""
+        return _pairs(self.session.run(["scores", "embedding"], {"waveform": waveform}))
 
 
 class OnnxLayers:
@@ -222,7 +321,9 @@ class TorchNetwork:
 
             from earmark.models.base import Networks, from_arrays
         except ImportError as error:
-            raise MissingExtraError("running models in PyTorch", "torch") from error
+            missing = MissingExtraError(f"running {', '.join(card.name for _, card in models)} in PyTorch", "torch")
+            missing.hint = f"{missing.hint}; or, where PyTorch is, write it with earmark models export: {_GRAPH_DOES}"
+            raise missing from error
         networks = Networks([from_arrays(*model) for model in models]).eval()
         try:
             self.device = torch.device(device)
@@ -236,6 +337,9 @@ class TorchNetwork:
         with self.torch.inference_mode():
             outputs = self.networks(self.torch.from_numpy(waveform).to(self.device))
         return _pairs([output.float().cpu().numpy() for output in outputs])
+
+
+_GRAPH_DOES = "as an .onnx file a model runs without"
 
 
 def _pairs(outputs: Sequence[Batch]) -> list[tuple[Batch, Batch]]:

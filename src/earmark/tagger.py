@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
 from types import TracebackType
 from typing import Any, Protocol, Self, get_args
 
@@ -23,10 +22,12 @@ from earmark.audio.chunks import Chunk, ChunkPlan, Pad, stream_chunks
 from earmark.audio.io import AudioReader, Source, open_audio
 from earmark.audio.sources import source_name
 from earmark.errors import EarmarkError, InputError, UnknownNameError, UsageError
+from earmark.metrics.calibration import Calibration
 from earmark.models.card import ModelCard
-from earmark.models.weights import Progress, load_weights
+from earmark.models.paths import ModelName
+from earmark.models.weights import Progress
 from earmark.parallel import cpu_count, map_ordered
-from earmark.runtime import Network, choose, group, open_network
+from earmark.runtime import Network, open_models
 from earmark.track_tags import ModelTaggram, TrackTags, from_taggrams
 from earmark.vocabulary import union
 
@@ -96,7 +97,8 @@ class Tagger:
 
     Parameters
     ----------
-    model : name of one model; its published tags are given as they are
+    model : one model; its tags are given as they are. A name, or a path: the folder of a run, a .safetensors file that
+        `models.base.save` wrote, an exported .onnx file
     preset : "standard" (musicnn on the Million Song Dataset and on MagnaTagATune) or "full" (and on MTG-Jamendo), used
         unless `model` is given; the tags of the models are merged by category
     engine : "auto", "onnx" or "torch"
@@ -105,6 +107,7 @@ class Tagger:
         musicnn); as published (no overlap) unless given, seconds
     raw : with a preset, keep every model's own tags instead of merging synonyms
     pad : what fills a track shorter than one chunk: "repeat", "zeros", or "none" (an error)
+    calibrated : make scores into probabilities, with what the cards of the models hold for it
     threads : threads that compute on the CPU; one per CPU unless given
     progress : called with the bytes done and the bytes in all while weights are fetched
 
@@ -114,6 +117,8 @@ class Tagger:
         If the model or the preset is not known.
     AssetError
         If the weights cannot be had.
+    UsageError
+        If options do not go together, or a card holds no calibration and `calibrated` asks for it.
 
     Notes
     -----
@@ -129,7 +134,7 @@ class Tagger:
 
     def __init__(
         self,
-        model: str | None = None,
+        model: ModelName | None = None,
         *,
         preset: str = "standard",
         engine: str = "auto",
@@ -137,6 +142,7 @@ class Tagger:
         hop_seconds: float | None = None,
         raw: bool = False,
         pad: Pad = "repeat",
+        calibrated: bool = False,
         threads: int | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -151,23 +157,19 @@ class Tagger:
         if pad not in get_args(Pad):
             raise UsageError(f"pad={pad!r}", hint=f"one of {', '.join(get_args(Pad))}")
         names = PRESETS[preset] if model is None else (model,)
-        self.name = preset if model is None else model
-        choose(engine, device)  # a wrong name is told before anything is fetched
-        models = [load_weights(name, progress=progress) for name in names]
-        self.cards: tuple[ModelCard, ...] = tuple(card for _, card in models)
-        self.engine, self.device = choose(engine, device, cards=self.cards)
+        models = open_models(names, engine=engine, device=device, progress=progress)
+        self.cards, self.engine, self.device = models.cards, models.engine, models.device
+        self.name = preset if model is None else self.cards[0].name
         self.threads = (threads or cpu_count()) if self.device == "cpu" else 1
         self.pad = pad
         self.sample_rate = self.cards[0].sample_rate
-        vocabularies = [card.get_vocabulary() for card in self.cards]
-        self.vocabulary = union(vocabularies, merge_synonyms=model is None and not raw)
-        self._base_rates = [
-            vocabulary.base_rates(card.n_train) if card.n_train and vocabulary.counts else None
-            for vocabulary, card in zip(vocabularies, self.cards, strict=True)
-        ]
+        self.vocabulary = union(
+            [card.get_vocabulary() for card in self.cards], merge_synonyms=model is None and not raw
+        )
+        self._base_rates = [card.get_base_rates() for card in self.cards]
+        self._calibrations = [_calibration(card) if calibrated else None for card in self.cards]
         self._groups = []
-        for members in group(self.cards, engine=self.engine):
-            network = open_network([models[i] for i in members], engine=self.engine, device=self.device)
+        for members, network in models.networks:
             plan = _plan(self.cards[members[0]], hop_seconds)
             budget = _BATCH_SAMPLES if self.device == "cpu" else _GPU_BATCH_SAMPLES
             self._groups.append(_Group(members, network, plan, max(1, budget // plan.length)))
@@ -230,6 +232,13 @@ class Tagger:
     def embed(self, source: Source, *, offset: float = 0.0, duration: float | None = None) -> NDArray[np.float32]:
         """Return the embedding of one track, shape (D,); see `tag` for the parameters and errors."""
         return self.tag(source, offset=offset, duration=duration).embedding
+
+    def check_thresholds(self) -> None:
+        """Raise `UsageError` if a model has no thresholds, which `TrackTags.top(above_threshold=True)` needs."""
+        for card in self.cards:
+            if not card.thresholds:
+                hint = "--min-score X keeps what is above one number for all tags"
+                raise UsageError(f"the card of {card.name} holds no thresholds", hint=hint)
 
     def close(self) -> None:
         """Stop the threads; a closed tagger cannot be used again."""
@@ -315,6 +324,8 @@ class Tagger:
                     times=times,
                     embedding=(total / len(starts)).astype(np.float32),
                     base_rates=self._base_rates[position],
+                    thresholds=self.cards[position].thresholds or None,
+                    calibration=self._calibrations[position],
                 )
         return [parts[i] for i in range(len(self.cards))]
 
@@ -399,6 +410,14 @@ def tag_or_fail(
         )
 
 
+def _calibration(card: ModelCard) -> Calibration:
+    calibration = card.get_calibration()
+    if calibration is None:
+        hint = "leave it out; models that earmark train made may have one"
+        raise UsageError(f"the card of {card.name} holds no calibration", hint=hint)
+    return calibration
+
+
 def _plan(card: ModelCard, hop_seconds: float | None) -> ChunkPlan:
     hop = card.hop_samples
     if hop_seconds is not None:
@@ -408,72 +427,3 @@ def _plan(card: ModelCard, hop_seconds: float | None) -> ChunkPlan:
 
 def _decibels(peak: float) -> str:
     return f"{20 * np.log10(peak):.0f} dB" if peak > 0 else "0 (digital silence)"
-
-
-_shared_lock = threading.Lock()
-
-
-def _shared_tagger(
-    model: str | None, preset: str, engine: str, device: str, hop_seconds: float | None, raw: bool, pad: Pad
-) -> Tagger:
-    """Return the tagger of the last calls with the same options; threads that ask at once get the same one."""
-    with _shared_lock:
-        return _kept_tagger(model, preset, engine, device, hop_seconds, raw, pad)
-
-
-@lru_cache(maxsize=2)
-def _kept_tagger(
-    model: str | None, preset: str, engine: str, device: str, hop_seconds: float | None, raw: bool, pad: Pad
-) -> Tagger:
-    return Tagger(model, preset=preset, engine=engine, device=device, hop_seconds=hop_seconds, raw=raw, pad=pad)
-
-
-def tag(
-    source: Source,
-    *,
-    model: str | None = None,
-    preset: str = "standard",
-    engine: str = "auto",
-    device: str = "auto",
-    hop_seconds: float | None = None,
-    raw: bool = False,
-    pad: Pad = "repeat",
-    offset: float = 0.0,
-    duration: float | None = None,
-) -> TrackTags:
-    """Tag one track; for many, make a `Tagger`.
-
-    Parameters
-    ----------
-    source : a path, the bytes of a file, a binary file object, or "-" for stdin
-    model, preset, engine, device, hop_seconds, raw, pad : see `Tagger`
-    offset, duration : see `Tagger.tag`
-
-    Returns
-    -------
-    tags with scores, taggram and embedding
-
-    Raises
-    ------
-    InputError
-        If the track cannot be used; the message says why.
-    """
-    tagger = _shared_tagger(model, preset, engine, device, hop_seconds, raw, pad)
-    return tagger.tag(source, offset=offset, duration=duration)
-
-
-def embed(
-    source: Source,
-    *,
-    model: str | None = None,
-    preset: str = "standard",
-    engine: str = "auto",
-    device: str = "auto",
-    hop_seconds: float | None = None,
-    pad: Pad = "repeat",
-    offset: float = 0.0,
-    duration: float | None = None,
-) -> NDArray[np.float32]:
-    """Return the embedding of one track, shape (D,); the parameters are those of `tag`."""
-    tagger = _shared_tagger(model, preset, engine, device, hop_seconds, False, pad)
-    return tagger.embed(source, offset=offset, duration=duration)

@@ -4,10 +4,9 @@
 and back without loss.
 """
 
-import base64
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from earmark._version import __version__
 from earmark.errors import InputError, UnknownNameError, UsageError
 from earmark.grids import chunk_centres, onto_grid
+from earmark.metrics.calibration import Calibration
+from earmark.plain_data import decode_array, encode_array, read_number, read_text, read_texts
 from earmark.vocabulary import CATEGORIES, MergedVocabulary
 
 Array32 = NDArray[np.float32]
@@ -35,6 +36,7 @@ class Tag:
     peak : in [0, 1]; the highest value in the taggram
     peak_time : seconds; the centre of the first chunk where the peak holds
     scores_by_model : the score of each model that knows the tag, by model id
+    threshold : score from which on a track has the tag; None where none was chosen, infinity for never
     """
 
     tag: str
@@ -44,6 +46,12 @@ class Tag:
     peak: float
     peak_time: float
     scores_by_model: Mapping[str, float] = field(default_factory=dict, hash=False)
+    threshold: float | None = None
+
+    @property
+    def is_above_threshold(self) -> bool:
+        """Whether the score reaches the tag's threshold; False where there is none."""
+        return self.threshold is not None and self.score >= self.threshold
 
     def to_dict(self, *, by_model: bool = False) -> dict[str, Any]:
         """Return plain data.
@@ -54,6 +62,8 @@ class Tag:
         """
         names = ("tag", "category", "score", "lift", "peak", "peak_time")
         plain: dict[str, Any] = {name: getattr(self, name) for name in names}
+        if self.threshold is not None:
+            plain["threshold"] = self.threshold if self.threshold < np.inf else None
         return plain | {"scores_by_model": dict(self.scores_by_model)} if by_model else plain
 
 
@@ -68,6 +78,8 @@ class ModelTaggram:
     times : shape (n_chunks, 2), seconds; start and end of each chunk
     embedding : shape (D,)
     base_rates : shape (K,), in (0, 1]; None, or NaN for a tag, where they are not known
+    thresholds : shape (K,), scores from which on a track has the tag; None where none were chosen
+    calibration : makes scores into probabilities; None leaves them, and the thresholds, as they are
     """
 
     model: str
@@ -75,6 +87,12 @@ class ModelTaggram:
     times: NDArray[np.floating]
     embedding: NDArray[np.floating]
     base_rates: ArrayLike | None = None
+    thresholds: ArrayLike | None = None
+    calibration: Calibration | None = None
+
+    def calibrated(self, scores: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Calibrate scores, shape (..., K), of this model, if there is a calibration."""
+        return scores if self.calibration is None else self.calibration.apply(scores)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -138,6 +156,7 @@ class TrackTags:
         *,
         min_score: float | None = None,
         category: str | Collection[str] | None = None,
+        above_threshold: bool = False,
     ) -> list[Tag]:
         """Choose tags, best score first.
 
@@ -146,11 +165,12 @@ class TrackTags:
         n : at most so many; None for all
         min_score : leave out tags below
         category : keep only this one, or these
+        above_threshold : leave out tags whose score does not reach the threshold that was chosen for them
 
         Raises
         ------
         UsageError
-            If `n` is negative.
+            If `n` is negative, or `above_threshold` is asked of models that have no thresholds.
         UnknownNameError
             If there is no such category.
         """
@@ -162,8 +182,13 @@ class TrackTags:
                 raise UnknownNameError("category", name, CATEGORIES)
         if min_score is not None and not min_score <= 1:
             raise UsageError(f"min_score is {min_score}, but no score is above 1")
+        if above_threshold and all(tag.threshold is None for tag in self.tags):
+            hint = "min_score keeps what is above one number for all tags"
+            raise UsageError(f"{self.model} has no thresholds: none were chosen when it was trained", hint=hint)
         floor = -np.inf if min_score is None else min_score
         chosen = [tag for tag in self.tags if tag.category in wanted and tag.score >= floor]
+        if above_threshold:
+            chosen = [tag for tag in chosen if tag.is_above_threshold]
         return sorted(chosen, key=lambda tag: -tag.score)[:n]
 
     def by_category(self) -> dict[str, list[Tag]]:
@@ -177,6 +202,7 @@ class TrackTags:
         top: int | None = None,
         min_score: float | None = None,
         category: str | Collection[str] | None = None,
+        above_threshold: bool = False,
         taggram: bool = False,
         embedding: bool = False,
     ) -> dict[str, Any]:
@@ -184,19 +210,24 @@ class TrackTags:
 
         Parameters
         ----------
-        top, min_score, category : as in `top`. Without any of them every tag is there in column order; with one, the
-            selection, best first
+        top, min_score, category, above_threshold : as in `top`. Without any of them every tag is there in column
+            order; with one, the selection, best first
         taggram : add the taggram, of the selected tags in their order, and the times of its chunks
         embedding : add the embedding
 
         Returns
         -------
         path, duration, model, models, version, tags, warnings. A tag holds tag, category, score, lift, peak and
-        peak_time, and with several models scores_by_model. Arrays are {"dtype", "shape", "base64"}, little-endian in C
+        peak_time, where it has one its threshold (null if it is never reached), and with several models
+        scores_by_model. Arrays are {"dtype", "shape", "base64"}, little-endian in C
         order, so that they come back bit by bit (`decode_array`).
         """
-        everything = top is None and min_score is None and category is None
-        chosen = list(self.tags) if everything else self.top(top, min_score=min_score, category=category)
+        everything = top is None and min_score is None and category is None and not above_threshold
+        chosen = (
+            list(self.tags)
+            if everything
+            else self.top(top, min_score=min_score, category=category, above_threshold=above_threshold)
+        )
         plain: dict[str, Any] = {
             "path": self.path,
             "duration": self.duration,
@@ -220,11 +251,15 @@ class TrackTags:
         top: int | None = None,
         min_score: float | None = None,
         category: str | Collection[str] | None = None,
+        above_threshold: bool = False,
         taggram: bool = False,
         embedding: bool = False,
     ) -> str:
         """Return one line of JSON; the options are those of `to_dict`."""
-        plain = self.to_dict(top=top, min_score=min_score, category=category, taggram=taggram, embedding=embedding)
+        plain = self.to_dict(
+            top=top, min_score=min_score, category=category, above_threshold=above_threshold, taggram=taggram,
+            embedding=embedding,
+        )  # fmt: skip
         # A file name that is no valid text (surrogates) can be written only when escaped.
         escape = any("\ud800" <= character <= "\udfff" for character in self.path)
         return json.dumps(plain, ensure_ascii=escape, allow_nan=False)
@@ -239,20 +274,20 @@ class TrackTags:
             If something is missing or has the wrong shape.
         """
         try:
-            models = _read_texts(plain, "models")
+            models = read_texts(plain, "models")
             tags = tuple(_read_tag(tag, models) for tag in plain["tags"])
             scores = _read_array(plain, "taggram", np.zeros((0, len(tags)), np.float32))
             result = cls(
-                path=_read_text(plain, "path"),
-                duration=_read_number(plain, "duration"),
+                path=read_text(plain, "path"),
+                duration=read_number(plain, "duration"),
                 tags=tags,
                 taggram=scores,
                 times=_read_array(plain, "times", np.zeros((0, 2), np.float64)),
                 embedding=_read_array(plain, "embedding", np.zeros(0, np.float32)),
-                model=_read_text(plain, "model"),
+                model=read_text(plain, "model"),
                 models=models,
-                version=_read_text(plain, "version"),
-                warnings=_read_texts(plain, "warnings"),
+                version=read_text(plain, "version"),
+                warnings=read_texts(plain, "warnings"),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"not the tags of a track: {type(error).__name__}: {error}") from error
@@ -326,26 +361,28 @@ def from_taggrams(
     The score of a model is the mean over its own chunks; these are merged, so that a score does not depend on
     the grid of another model. For the taggram all models are brought onto the chunks of the first one (`onto_grid`) and
     merged there chunk by chunk; peaks are read from it. As merging is not linear, the mean of a column of the taggram
-    is close to, and not always equal to, its score.
+    is close to, and not always equal to, its score. A calibration, which is fitted to scores of whole tracks, is
+    applied to the mean, and for the taggram to every chunk. Thresholds are there only if all models have them; they are
+    calibrated and merged as scores are.
     """
     for part in parts:
         _check(part, path)
     if len({part.model for part in parts}) != len(parts):
         raise InputError("a model was given twice")
-    means = [part.taggram.mean(axis=0, dtype=np.float64) for part in parts]
+    means = [np.asarray(part.calibrated(part.taggram.mean(axis=0, dtype=np.float64)), np.float64) for part in parts]
     scores = vocabulary.merge_scores(means)  # also refuses a wrong number of parts or of tags
     times = np.array(parts[0].times, np.float64)
-    grids = [onto_grid(np.asarray(part.taggram, np.float32), part.times, times) for part in parts]
+    grids = [onto_grid(np.asarray(part.calibrated(part.taggram), np.float32), part.times, times) for part in parts]
     taggram = np.ascontiguousarray(vocabulary.merge_scores(grids), np.float32)  # (n_chunks, n_tags)
     unknown = [np.full(part.taggram.shape[1], np.nan) for part in parts]
     rates = [nan if part.base_rates is None else part.base_rates for part, nan in zip(parts, unknown, strict=True)]
     lifts = _lifts(scores, vocabulary.merge_base_rates(rates))
-    peaks = taggram.argmax(axis=0)
+    peak_times = chunk_centres(times, duration)[taggram.argmax(axis=0)].round(6)
     return TrackTags(
         path=path,
         duration=float(duration),
-        tags=_tags(
-            vocabulary, scores, lifts, taggram.max(axis=0), chunk_centres(times, duration)[peaks].round(6), means, parts
+        tags=_with_thresholds(
+            _tags(vocabulary, scores, lifts, taggram.max(axis=0), peak_times, means, parts), vocabulary, parts
         ),
         taggram=taggram,
         times=times,
@@ -381,6 +418,17 @@ def _tags(
     )
 
 
+def _with_thresholds(
+    tags: tuple[Tag, ...], vocabulary: MergedVocabulary, parts: Sequence[ModelTaggram]
+) -> tuple[Tag, ...]:
+    limits = [np.asarray(part.thresholds, np.float64) for part in parts if part.thresholds is not None]
+    if len(limits) < len(parts):
+        return tags
+    own = [np.where(limit < np.inf, part.calibrated(limit), np.inf) for part, limit in zip(parts, limits, strict=True)]
+    merged = vocabulary.merge_scores(own).tolist()
+    return tuple(replace(tag, threshold=limit) for tag, limit in zip(tags, merged, strict=True))
+
+
 def _lifts(scores: NDArray[np.floating], rates: Array64) -> list[float | None]:
     known = np.isfinite(rates) & (rates > 0)
     lifts = np.divide(scores, rates, out=np.zeros(len(rates)), where=known)
@@ -397,62 +445,26 @@ def _check(part: ModelTaggram, path: str) -> None:
         raise InputError(f"{path}: {part.model} gave values that are not finite", hint="is there NaN in the audio?")
 
 
-def encode_array(array: NDArray[np.floating]) -> dict[str, Any]:
-    """Turn an array into plain data that JSON can hold, bit by bit."""
-    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    text = base64.b64encode(little.tobytes()).decode("ascii")
-    return {"dtype": little.dtype.str, "shape": list(array.shape), "base64": text}
-
-
-def decode_array(plain: Mapping[str, Any]) -> NDArray[Any]:
-    """Turn what `encode_array` returned into the array again.
-
-    Examples
-    --------
-    >>> decode_array({"dtype": "<f4", "shape": [2], "base64": "AACAPwAAAEA="})
-    array([1., 2.], dtype=float32)
-    """
-    if plain["dtype"] not in ("<f4", "<f8"):
-        raise ValueError(f"arrays are '<f4' or '<f8', not {plain['dtype']!r}")
-    dtype = np.dtype(plain["dtype"])
-    data = base64.b64decode(plain["base64"], validate=True)
-    return np.frombuffer(data, dtype).reshape(plain["shape"]).astype(dtype.newbyteorder("="))
-
-
 def _read_array(plain: Mapping[str, Any], key: str, empty: NDArray[Any]) -> NDArray[Any]:
     return decode_array(plain[key]).astype(empty.dtype) if key in plain else empty
 
 
 def _read_tag(plain: Mapping[str, Any], models: tuple[str, ...]) -> Tag:
-    score = _read_number(plain, "score")
+    score = read_number(plain, "score")
     by_model = dict(plain.get("scores_by_model") or ({models[0]: score} if len(models) == 1 else {}))
     return Tag(
-        tag=_read_text(plain, "tag"),
-        category=_read_text(plain, "category"),
+        tag=read_text(plain, "tag"),
+        category=read_text(plain, "category"),
         score=score,
-        lift=None if plain["lift"] is None else _read_number(plain, "lift"),
-        peak=_read_number(plain, "peak"),
-        peak_time=_read_number(plain, "peak_time"),
-        scores_by_model={model: _read_number(by_model, model) for model in by_model},
+        lift=None if plain["lift"] is None else read_number(plain, "lift"),
+        peak=read_number(plain, "peak"),
+        peak_time=read_number(plain, "peak_time"),
+        scores_by_model={model: read_number(by_model, model) for model in by_model},
+        threshold=_read_threshold(plain),
     )
 
 
-def _read_number(plain: Mapping[str, Any], key: str) -> float:
-    value = plain[key]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{key} is {value!r}, expected a number")
-    return float(value)
-
-
-def _read_text(plain: Mapping[str, Any], key: str) -> str:
-    value = plain[key]
-    if not isinstance(value, str):
-        raise TypeError(f"{key} is {value!r}, expected text")
-    return value
-
-
-def _read_texts(plain: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    values = plain[key]
-    if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
-        raise TypeError(f"{key} is {values!r}, expected a list of texts")
-    return tuple(values)
+def _read_threshold(plain: Mapping[str, Any]) -> float | None:
+    if "threshold" not in plain:
+        return None
+    return np.inf if plain["threshold"] is None else read_number(plain, "threshold")

@@ -5,12 +5,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safetensors import safe_open
-
 from earmark._version import __version__
 from earmark.batch import STDIN, Journal, find_audio, tag_batch
 from earmark.cli import output
-from earmark.models.weights import weights_path
+from earmark.models.weights import fingerprint
 from earmark.progress import ProgressBar, clock_text
 from earmark.tagger import TagFailure, Tagger
 
@@ -34,6 +32,7 @@ class Batch:
         self.failures: list[TagFailure] = []
         self.bar = ProgressBar("tagging", enabled=False if quiet or len(self.paths) < 2 else None)
         self._settings: dict[str, object] = {}
+        self._models: dict[str, str] = {}  # names in results -> as they were given
         self._n_done = self._n_known = 0
         self._n_bytes = self._n_bytes_done = 0
         self._seconds = 0.0
@@ -48,17 +47,19 @@ class Batch:
         hop_seconds: float | None = None,
         raw: bool = False,
         pad: "Pad" = "repeat",
+        calibrated: bool = False,
     ) -> Tagger:
         """Load the models; the parameters are those of `Tagger`."""
         with output.download_progress(quiet=self.quiet) as progress:
             tagger = Tagger(
                 model, preset=preset, engine=engine, device=device, hop_seconds=hop_seconds, raw=raw, pad=pad,
-                progress=progress,
+                calibrated=calibrated, progress=progress,
             )  # fmt: skip
         self._settings = {
             "earmark": __version__, "model": tagger.name, "engine": tagger.engine, "hop_seconds": hop_seconds,
-            "raw": raw, "pad": pad,
+            "raw": raw, "pad": pad, "calibrated": calibrated,
         }  # fmt: skip
+        self._models = {card.name: model or card.name for card in tagger.cards}
         return tagger
 
     def run(
@@ -74,7 +75,7 @@ class Batch:
         """Tag the files; yield path and result of those that succeed, note the others."""
         settings = self._settings | {"offset": offset, "duration": duration}
         if resume is not None:
-            settings |= {f"weights of {card.name}": _digest(card.name) for card in tagger.cards}
+            settings |= {f"weights of {name}": fingerprint(model) for name, model in self._models.items()}
         self._n_bytes = sum(_size(path) for path in self.paths)
         with ExitStack() as stack:
             stack.enter_context(self.bar)
@@ -140,12 +141,6 @@ class Batch:
             for failure in self.failures:
                 output.error(failure.error)
         return 1 if n_failed else 0
-
-
-def _digest(name: str) -> str:
-    """Return what tells the weights of a model from others that were imported under the same name."""
-    with safe_open(weights_path(name), framework="numpy") as file:
-        return str((file.metadata() or {}).get("digest", ""))[:12]
 
 
 def _size(path: str) -> int:

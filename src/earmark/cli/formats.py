@@ -24,6 +24,7 @@ class Selection:
     top: int | None = None
     min_score: float | None = None
     category: Collection[str] | None = None
+    above_threshold: bool = False
 
     def __post_init__(self) -> None:
         for name in self.category or ():
@@ -35,11 +36,12 @@ class Selection:
     @property
     def is_everything(self) -> bool:
         """Whether nothing was chosen."""
-        return self.top is None and self.min_score is None and not self.category
+        return self.top is None and self.min_score is None and not self.category and not self.above_threshold
 
     def options(self) -> dict[str, Any]:
         """Return the arguments for `TrackTags.top`, `to_dict` and `to_json` but the first's name."""
-        return {"min_score": self.min_score, "category": self.category or None}
+        chosen = {"min_score": self.min_score, "category": self.category or None}
+        return chosen | {"above_threshold": self.above_threshold}
 
     def of(self, result: TrackTags) -> Sequence[Tag]:
         """Return the chosen tags; every tag, if nothing was chosen."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from earmark.cli import architectures
+
 if TYPE_CHECKING:
     from earmark.models.card import ModelCard
 
@@ -14,15 +16,24 @@ MinSeconds = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="Only models whose chunk fits into so much audio.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines: one object per model.")]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Of a model.")]
+Architectures = Annotated[
+    bool, typer.Option("--architectures", help="The networks instead: sizes, arithmetic, what they see of the music.")
+]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Of a model; or the folder of a run, or a file of weights.")]
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Of models.")]
 All = Annotated[bool, typer.Option("--all", help="All published models.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
-File = Annotated[str, typer.Argument(metavar="FILE", help="A checkpoint: .pth, .h5 or .safetensors.")]
-Architecture = Annotated[
-    str, typer.Option(metavar="NAME", help="What it was made with: fcn, crnn, musicnn, musicnn_won, vgg, crnn_choi.")
+File = Annotated[
+    str, typer.Argument(metavar="FILE|RUN", help="A checkpoint, .pth, .h5 or .safetensors; or the folder of a run.")
 ]
-NewName = Annotated[str | None, typer.Option("--name", metavar="NAME", help="ARCHITECTURE.FILE unless given.")]
+Architecture = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="What a checkpoint was made with: fcn, crnn, musicnn, musicnn_won, vgg, "
+                 "crnn_choi."),
+]  # fmt: skip
+NewName = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="ARCHITECTURE.FILE, of a run its own name, unless given.")
+]
 VocabularyName = Annotated[
     str | None, typer.Option("--vocabulary", metavar="NAME", help="Published tags: mtt, msd or jamendo.")
 ]
@@ -54,20 +65,28 @@ def register(parent: typer.Typer) -> None:
 
 
 @app.callback(invoke_without_command=True)
-def models(context: typer.Context, min_seconds: MinSeconds = None, as_json: Json = False) -> None:
+def models(
+    context: typer.Context, min_seconds: MinSeconds = None, networks: Architectures = False, as_json: Json = False
+) -> None:
     """List, show, fetch, import and export models; without a command, list them."""
     if context.invoked_subcommand is None:
-        list_models(min_seconds, as_json)
+        list_models(min_seconds, networks, as_json)
 
 
 @app.command("list")
-def list_models(min_seconds: MinSeconds = None, as_json: Json = False) -> None:
+def list_models(min_seconds: MinSeconds = None, networks: Architectures = False, as_json: Json = False) -> None:
     """List the models, published and imported ones. This works offline.
 
     ROC-AUC and PR-AUC are as published; the chunk is what a model hears at once. In a pipe the columns are separated
     by tabs: name, dataset, tags, licence, ROC-AUC, PR-AUC, parameters, seconds of a chunk, whether its weights are on
     this machine.
+
+    --architectures lists what can be built and trained. In a pipe: name, family, what it hears, parameters, GMAC for a
+    chunk, receptive field (s, or whole), seconds of a chunk, Hz, size of the embedding, paper.
     """
+    if networks:
+        architectures.list_architectures(min_seconds, as_json=as_json)
+        return
     from earmark.cli import output
     from earmark.models.weights import is_local, iter_cards
 
@@ -124,28 +143,37 @@ def _fit(text: str, width: int, *, right: bool) -> str:
     return text.rjust(width) if right else text.ljust(width)
 
 
+app.command("architecture")(architectures.architecture)
+
+
 @app.command("show")
 def show(name: Name, as_json: Json = False) -> None:
     """Show a model: what it is, where it comes from, what using it takes."""
-    from earmark.models.weights import get_card, is_local, weights_path
+    from earmark.models.weights import get_card, is_local, path_of, weights_path
 
-    card = get_card(name)
+    card, file = get_card(name), path_of(name)
+    if file is None and is_local(name):
+        file = weights_path(name)
     if as_json:
-        _print_json(_with_local(card))
+        _print_json(card.to_dict() | {"chunk_seconds": card.chunk_seconds, "local": file is not None})
         return
+    is_single = card.activation == "softmax"
+    decisions = ("calibration", card.calibration), ("thresholds", card.thresholds)
     lines = {
         "name": card.name,
         "architecture": card.architecture,
         "trained on": ", ".join(filter(None, (card.dataset, card.split))),
-        "published": ", ".join(f"{key} {value:.4f}" for key, value in card.scores.items()),
+        "published" if card.home else "scores": ", ".join(f"{key} {value:.4f}" for key, value in card.scores.items()),
         "hears": f"chunks of {card.chunk_seconds:.2f} s at {card.sample_rate} Hz",
+        "tells": f"one of {len(card.tags)} classes" if is_single else f"any of {len(card.tags)} tags",
+        "has": ", ".join(what for what, there in decisions if there),
         "embedding": f"{card.embedding}, {card.n_features} numbers",
         "parameters": f"{card.n_parameters:,}",
         "licence": card.licence,
         "paper": card.paper,
         "home": card.home,
         "notes": card.notes,
-        "on this machine": str(weights_path(name)) if is_local(name) else "not yet",
+        "on this machine": str(file or "not yet"),
         "tags": f"{len(card.tags)}: {', '.join(card.tags)}",
     }
     for key, value in lines.items():
@@ -186,30 +214,43 @@ def pull_models(names: Names = None, everything: All = False, quiet: Quiet = Fal
 @app.command("import")
 def import_model(
     file: File,
-    architecture: Architecture,
+    architecture: Architecture = None,
     name: NewName = None,
     vocabulary: VocabularyName = None,
     tags: Tags = None,
     licence: Licence = "",
     force: Force = False,
 ) -> None:
-    """Add a checkpoint of a known architecture.
+    """Add a model: a run of earmark train, or a checkpoint of a known architecture.
 
-    Code in it, as pickles may hold, is never run. The new model is named like the others: earmark tag --model NAME.
+    A run, or a file that earmark wrote, says itself what it is. Of a checkpoint say --architecture, and --vocabulary or
+    --tags. Code in it, as pickles may hold, is never run. The new model is named like the others: earmark tag --model
+    NAME.
     """
-    from earmark.models.importing import import_checkpoint
+    from earmark.errors import UsageError
+    from earmark.models.importing import import_checkpoint, import_run, is_run
     from earmark.models.portable import read_labels
 
-    card = import_checkpoint(
-        file, architecture=architecture, name=name, vocabulary=vocabulary,
-        tags=None if tags is None else read_labels(tags), licence=licence, force=force,
-    )  # fmt: skip
+    if is_run(file):
+        if architecture or vocabulary or tags:
+            raise UsageError(
+                f"{file}: says itself what it is", hint="leave out --architecture, --vocabulary and --tags"
+            )
+        card = import_run(file, name=name, licence=licence, force=force)
+    elif architecture is None:
+        hint = "--architecture NAME, one of fcn, crnn, musicnn, musicnn_won, vgg, crnn_choi"
+        raise UsageError(f"{file}: say what it was made with", hint=hint)
+    else:
+        card = import_checkpoint(
+            file, architecture=architecture, name=name, vocabulary=vocabulary,
+            tags=None if tags is None else read_labels(tags), licence=licence, force=force,
+        )  # fmt: skip
     sys.stdout.write(f"{card.name}\n")
 
 
 @app.command("export")
 def export(name: Name, output: Output, quiet: Quiet = False) -> None:
-    """Write a model as an ONNX file for other programs.
+    """Write a model as an ONNX file for other programs, and for earmark where PyTorch is not: tag --model OUT.onnx.
 
     It leads from raw audio to scores and embedding: the mel spectrogram is in the graph. The file's metadata hold the
     card (earmark.card), labels, sample_rate, chunk_samples, hop_samples, context_samples and licence.

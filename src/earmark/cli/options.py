@@ -20,8 +20,9 @@ Files = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option("--model", "-m", metavar="NAME", help="One model, its published tags as they are (earmark models)."),
-]
+    typer.Option("--model", "-m", metavar="NAME", help="One model, its tags as they are (earmark models): a name, the "
+                 "folder of a run, or a .safetensors or .onnx file that earmark wrote."),
+]  # fmt: skip
 Preset = Annotated[str, typer.Option(metavar="NAME", help="Models and merging: standard, or full (one model more).")]
 Engine = Annotated[str, typer.Option(metavar="NAME", help="auto, onnx or torch.")]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, or a device of PyTorch such as cuda.")]
@@ -31,6 +32,9 @@ HopSeconds = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="Distance between chunks; as published unless given.")
 ]
 Pad = Annotated[PadChoice, typer.Option(help="What fills a track shorter than one chunk; none makes it an error.")]
+Calibrated = Annotated[
+    bool, typer.Option("--calibrated", help="Scores as probabilities, with what the model's card holds for it.")
+]
 Raw = Annotated[bool, typer.Option("--raw", help="Keep each model's own tags; do not merge synonyms.")]
 Jobs = Annotated[int | None, typer.Option(metavar="N", help="Files open at a time; CPUs + 1 unless given.")]
 Resume = Annotated[

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 COLOURS = {"genre": "magenta", "mood": "yellow", "instrument": "cyan", "voice": "green", "era": "blue", "other": "red"}
-CATEGORY, SCORE, LIFT, PEAK = 12, 6, 9, 15  # columns on the terminal
+CATEGORY, SCORE, MARK, LIFT, PEAK = 12, 6, 2, 9, 15  # columns on the terminal
 MAX_TAG, MIN_BAR, MAX_BAR = 24, 8, 32
 
 
@@ -66,7 +66,8 @@ class _Layout:
         self.name = min(max(cell_len(tag.tag) for tag in tags), MAX_TAG, max(width - SCORE - MIN_BAR - 2, 8)) + 2
         self.category = CATEGORY if width >= CATEGORY + self.name + SCORE + MIN_BAR else 0
         self.time = max(len(clock_text(tag.peak_time)) for tag in tags)
-        rest = width - self.category - self.name - SCORE
+        self.mark = MARK if any(tag.threshold is not None for tag in tags) else 0
+        rest = width - self.category - self.name - SCORE - self.mark
         self.lift = LIFT if rest >= LIFT + 12 and any(tag.lift is not None for tag in tags) else 0
         self.peak = PEAK if rest >= self.lift + PEAK + 16 else 0
         self.bar = max(min(rest - self.lift - self.peak, MAX_BAR), 0)
@@ -76,7 +77,7 @@ class _Layout:
         from rich.text import Text
 
         left = self.category + self.name + self.bar
-        columns = "score".rjust(SCORE) + "× usual".rjust(self.lift) * bool(self.lift)
+        columns = "score".rjust(SCORE) + " " * self.mark + "× usual".rjust(self.lift) * bool(self.lift)
         columns += "peak at".rjust(self.peak) * bool(self.peak)
         if len(about) + 1 > left:
             return Text(about, style="dim")
@@ -100,6 +101,7 @@ class _Layout:
         line.append(filled, style=colour)
         line.append(drawn[len(filled) :], style="dim")
         line.append(f"{tag.score:.2f}".rjust(SCORE), style="bold")
+        line.append((" *" if self.ascii_only else " ✓") if tag.is_above_threshold else " " * self.mark, style="bold")
         if self.lift:
             line.append(("" if tag.lift is None else f"{tag.lift:.1f}").rjust(self.lift))
         if self.peak:

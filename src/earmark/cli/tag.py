@@ -15,6 +15,9 @@ Category = Annotated[
     list[str] | None,
     typer.Option("--category", "-c", metavar="NAME", help="Tags of this category; may be repeated."),
 ]
+AboveThreshold = Annotated[
+    bool, typer.Option("--above-threshold", help="Tags whose score reaches their threshold, where the model has them.")
+]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines: one object per track, with every tag.")]
 Csv = Annotated[bool, typer.Option("--csv", help="CSV: one row per track, one column per tag.")]
 Parquet = Annotated[str | None, typer.Option(metavar="OUT", help="Parquet file: one row per track and tag.")]
@@ -35,9 +38,11 @@ def tag(
     top: Top = None,
     min_score: MinScore = None,
     category: Category = None,
+    above_threshold: AboveThreshold = False,
     model: options.Model = None,
     preset: options.Preset = "standard",
     raw: options.Raw = False,
+    calibrated: options.Calibrated = False,
     as_json: Json = False,
     as_csv: Csv = False,
     parquet: Parquet = None,
@@ -56,8 +61,9 @@ def tag(
 
     On a terminal a table shows what tells something about a track: up to 5 tags per category with a score of at least
     0.05 that are likelier than in the training data, and rarer ones from 0.02 that are 1.5 times as likely. --top,
-    --min-score and --category choose otherwise, in every format. "× usual" is the score over how often the tag was
-    given in the training data.
+    --min-score, --category and --above-threshold choose otherwise, in every format. "× usual" is the score over how
+    often the tag was given in the training data; ✓ stands behind a score that reaches the tag's threshold, if the model
+    has thresholds.
 
     In a pipe and without a format the same tags come as lines of path, category, tag, score and lift, separated by
     tabs. --json and --csv hold every tag, in the order of the taggram's columns. A name that is no UTF-8 is escaped in
@@ -69,7 +75,7 @@ def tag(
     from earmark.cli.formats import Selection, Writer
     from earmark.cli.taggram import write_picture
 
-    selection = Selection(top, min_score, category)
+    selection = Selection(top, min_score, category, above_threshold)
     writer = Writer(selection, as_json=as_json, as_csv=as_csv, parquet=parquet)
     batch = Batch(files, quiet=quiet)
     pictures = _pictures(batch.paths, taggram)
@@ -78,9 +84,12 @@ def tag(
         batch.resumable(resume),
         writer,
         batch.tagger(
-            model, preset=preset, engine=engine, device=device, hop_seconds=hop_seconds, raw=raw, pad=pad.value
+            model, preset=preset, engine=engine, device=device, hop_seconds=hop_seconds, raw=raw, pad=pad.value,
+            calibrated=calibrated,
         ) as tagger,
-    ):
+    ):  # fmt: skip
+        if above_threshold:
+            tagger.check_thresholds()
         writer.begin(tagger.vocabulary.names)
         results = batch.run(tagger, jobs=jobs, offset=offset, duration=duration, resume=resume, redo=redo)
         for path, result in results:

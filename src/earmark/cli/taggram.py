@@ -32,6 +32,7 @@ def taggram(
     model: options.Model = None,
     preset: options.Preset = "standard",
     raw: options.Raw = False,
+    calibrated: options.Calibrated = False,
     device: options.Device = "auto",
     engine: options.Engine = "auto",
     hop_seconds: options.HopSeconds = None,
@@ -53,8 +54,9 @@ def taggram(
     targets = output_paths(batch.paths, output, suffixes=PICTURES + TABLES, default=".png")
     make_folders(targets.values())
     with batch.tagger(
-        model, preset=preset, engine=engine, device=device, hop_seconds=hop_seconds, raw=raw, pad=pad.value
-    ) as tagger:
+        model, preset=preset, engine=engine, device=device, hop_seconds=hop_seconds, raw=raw, pad=pad.value,
+        calibrated=calibrated,
+    ) as tagger:  # fmt: skip
         for path, result in batch.run(tagger, offset=offset, duration=duration):
             write_picture(targets[path], path, result, top=top, dark=dark)
     return batch.finish()

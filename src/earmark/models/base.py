@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from earmark.errors import AssetError, InputError, UnknownNameError, UsageError
 from earmark.models.card import ModelCard
-from earmark.models.weights import load_weights, read_weights, write_weights
+from earmark.models.paths import ModelName
+from earmark.models.weights import load_weights, write_weights
 from earmark.registry import Registry
 
 ARCHITECTURES: Registry["TaggingModel"] = Registry("architecture")
@@ -56,7 +57,7 @@ class TaggingModel(nn.Module):
         raise NotImplementedError
 
     def represent(self, waveform: Tensor, *, has_context: bool = False) -> Tensor:
-        """Run the front end, (B, S) -> (B, F, T).
+        """Run the front end, (B, S) -> (B, F, T), in float32 also where the caller computes in half precision.
 
         Parameters
         ----------
@@ -67,7 +68,12 @@ class TaggingModel(nn.Module):
             raise InputError(f"a waveform of shape (batch, samples) was expected, not {tuple(waveform.shape)}")
         if not has_context and any(self.context):
             waveform = F.pad(waveform, self.context, mode="reflect")
-        features = self.frontend(waveform)
+        kind = waveform.device.type
+        if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+            with torch.autocast(kind, enabled=False):  # half precision is for networks: sums of squares need more
+                features = self.frontend(waveform.float())
+        else:
+            features = self.frontend(waveform)
         assert isinstance(features, Tensor)
         return features
 
@@ -134,8 +140,20 @@ class Networks(nn.Module):
         for model in self.models:
             assert isinstance(model, TaggingModel)
             stages = dict(model.stages(spectrogram))
-            outputs += [torch.sigmoid(stages["logits"]), stages[model.embedding_layer]]
+            outputs += [activated(stages["logits"], model.card), stages[model.embedding_layer]]
         return tuple(outputs)
+
+
+def activated(logits: Tensor, card: ModelCard | None) -> Tensor:
+    """Make logits into scores as the card says: softmax over the classes, or sigmoid, also without a card.
+
+    Parameters
+    ----------
+    logits : shape (B, K)
+    card : of the model
+    """
+    is_one_of_many = card is not None and card.activation == "softmax"
+    return torch.softmax(logits, dim=1) if is_one_of_many else torch.sigmoid(logits)
 
 
 def _four_axes(value: Tensor) -> Tensor:
@@ -184,12 +202,13 @@ def build(architecture: str, /, **options: object) -> TaggingModel:
     return ARCHITECTURES.build(architecture, **options)
 
 
-def load(model: str | Path) -> TaggingModel:
+def load(model: ModelName) -> TaggingModel:
     """Load a model with its weights, in eval mode.
 
     Parameters
     ----------
-    model : name of a published or imported model, fetched on first use; or the path of a file that `save` wrote
+    model : name of a published or imported model, fetched on first use; or the path of the folder of a run, or of a
+        file that `save` wrote
 
     Returns
     -------
@@ -200,7 +219,7 @@ def load(model: str | Path) -> TaggingModel:
     UnknownNameError, AssetError
         If there is no such model, or its weights cannot be had.
     """
-    return from_arrays(*(read_weights(model) if isinstance(model, Path) else load_weights(model)))
+    return from_arrays(*load_weights(model))
 
 
 def from_arrays(arrays: Mapping[str, NDArray[np.generic]], card: ModelCard) -> TaggingModel:
@@ -240,4 +259,4 @@ def save(model: TaggingModel, path: Path) -> None:
     if model.card is None:
         raise UsageError("this model has no card", hint="set model.card = ModelCard(...) first")
     arrays = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
-    write_weights(path, arrays, model.card)
+    write_weights(path, arrays, model.card, is_converted=False)

@@ -5,13 +5,20 @@ are "architecture.origin_dataset".
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
 
 from earmark.assets import Asset, PackageSource, UrlSource
 from earmark.errors import InputError, UnknownNameError
+from earmark.metrics.calibration import Calibration
 from earmark.vocabulary import Vocabulary, from_tags, get_vocabulary
+
+Activation = Literal["sigmoid", "softmax"]
 
 _PONS_TEXT = "Pons, J. and Serra, X. musicnn: pre-trained convolutional neural networks for music audio tagging. 2019."
 _WON_TEXT = "Won, M. et al. Evaluation of CNN-based automatic music tagging models. SMC 2020."
@@ -46,6 +53,17 @@ class ModelCard:
     home : where the weights are published
     notes : deviations and warnings
     assets : files that hold the weights, in the order in which they are tried
+    activation : how logits become scores: "sigmoid", every tag by itself, or "softmax", one class out of K
+    base_rates : share of the training clips that has each tag, K numbers; empty where only the vocabulary may know
+    thresholds : scores of a track from which on it has the tag, K numbers chosen on the validation part, infinity for
+        never; empty if none were chosen
+    calibration : what makes scores of a track into probabilities, as `metrics.Calibration.to_dict` gives it; empty if
+        nothing was fitted
+
+    Raises
+    ------
+    InputError
+        If the activation is not known, or `base_rates`, `thresholds` or `calibration` are not those of K tags.
     """
 
     name: str
@@ -71,6 +89,22 @@ class ModelCard:
     home: str = ""
     notes: str = ""
     assets: tuple[Asset, ...] = ()
+    activation: Activation = "sigmoid"
+    base_rates: tuple[float, ...] = ()
+    thresholds: tuple[float, ...] = ()
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.activation not in get_args(Activation):
+            raise InputError(f"activation is {self.activation!r}, expected 'sigmoid' or 'softmax'")
+        for name, values in (("base_rates", self.base_rates), ("thresholds", self.thresholds)):
+            if values and len(values) != len(self.tags):
+                raise InputError(f"{len(values)} {name} for {len(self.tags)} tags")
+        if not all(0 <= rate <= 1 for rate in self.base_rates) or not all(t > -math.inf for t in self.thresholds):
+            raise InputError("base_rates are shares from 0 to 1, thresholds numbers")
+        calibration = self.get_calibration()
+        if calibration is not None and calibration.tags != self.tags:
+            raise InputError(f"the calibration of {self.name!r} is of other tags than the model")
 
     @property
     def chunk_seconds(self) -> float:
@@ -85,12 +119,28 @@ class ModelCard:
             return from_tags(self.vocabulary, self.tags)
         return published if published.tags == self.tags else from_tags(self.vocabulary, self.tags)
 
+    def get_base_rates(self) -> NDArray[np.float64] | None:
+        """Return how often each tag holds in the training data, shape (K,), in [0, 1]; None if that is not known."""
+        if self.base_rates:
+            return np.array(self.base_rates, np.float64)
+        vocabulary = self.get_vocabulary()
+        counts = vocabulary.counts.get("train", ())
+        # Fewer clips than the vocabulary counts for one of its tags: trained on a part of that data set.
+        return vocabulary.base_rates(self.n_train) if counts and self.n_train >= max(counts) else None
+
+    def get_calibration(self) -> Calibration | None:
+        """Return what makes scores into probabilities; None if nothing was fitted."""
+        return Calibration.from_dict(self.calibration) if self.calibration else None
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the card as plain values, without the download sources."""
+        """Return the card as plain values, without the download sources; a threshold that is never reached is None."""
         plain = asdict(self)
         del plain["assets"]
-        plain["options"], plain["scores"] = dict(self.options), dict(self.scores)
-        plain["tags"], plain["context_samples"] = list(self.tags), list(self.context_samples)
+        for name in ("options", "scores", "calibration"):
+            plain[name] = dict(plain[name])
+        for name in ("tags", "context_samples", "base_rates"):
+            plain[name] = list(plain[name])
+        plain["thresholds"] = [one if math.isfinite(one) else None for one in self.thresholds]
         return plain
 
     def to_json(self) -> str:
@@ -111,6 +161,8 @@ class ModelCard:
             known = {f.name for f in fields(cls)}
             plain = {name: value for name, value in plain.items() if name in known}
             plain["tags"], plain["context_samples"] = tuple(plain["tags"]), tuple(plain["context_samples"])
+            plain["base_rates"] = tuple(plain.get("base_rates", ()))
+            plain["thresholds"] = tuple(math.inf if one is None else one for one in plain.get("thresholds", ()))
             return cls(**plain)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InputError(f"not a model card: {error}") from error

@@ -15,7 +15,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from earmark.models.base import ARCHITECTURES, Networks, TaggingModel, build
+from earmark.models.base import ARCHITECTURES, Networks, TaggingModel, activated, build
 from earmark.models.graphs import LAYER_SKELETONS, PUBLISHED_SIZES, SKELETONS
 
 OPSET = 20
@@ -77,7 +77,7 @@ class _Layers(nn.Module):
         (model,) = self.models
         assert isinstance(model, TaggingModel)
         stages = dict(model.stages(model.represent(waveform, has_context=True)))
-        return torch.sigmoid(stages.pop("logits")), *stages.values()
+        return activated(stages.pop("logits"), model.card), *stages.values()
 
 
 def _to_onnx(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from earmark.audio.filters import frontend_constants
 from earmark.errors import AssetError, MissingExtraError, UnknownNameError
-from earmark.models.card import ModelCard
+from earmark.models.card import PUBLISHED, ModelCard
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
@@ -56,11 +56,13 @@ def _folder() -> Traversable:
 
 
 PUBLISHED_SIZES = {"n_tags": 50, "n_mid": 64, "n_units": 200, "n_filters": 128}
+_FRONTENDS = {card.architecture: card.frontend for card in PUBLISHED.values()}  # what the skeletons have inside
 
 
 def is_shipped(card: ModelCard) -> bool:
-    """Say whether a model has the sizes of the shipped graphs; others run in PyTorch."""
-    return all(PUBLISHED_SIZES.get(name) == value for name, value in card.options.items())
+    """Say whether a shipped graph is that of a model: architecture, sizes and activation; others run in PyTorch."""
+    has_sizes = all(PUBLISHED_SIZES.get(name) == value for name, value in card.options.items())
+    return has_skeleton([card.architecture]) and has_sizes and card.activation == "sigmoid"
 
 
 def check_weights(arrays: Arrays, architecture: str, options: Mapping[str, int]) -> None:
@@ -118,7 +120,8 @@ def values_for(models: Sequence[tuple[Arrays, ModelCard]]) -> dict[str, NDArray[
     values: dict[str, NDArray[np.generic]] = {}
     for i, (arrays, _) in enumerate(models):
         values |= {f"{i}.{name}": array for name, array in arrays.items() if not name.endswith("num_batches_tracked")}
-    constants = frontend_constants(models[0][1].frontend)
+    card = models[0][1]
+    constants = frontend_constants(_FRONTENDS.get(card.architecture, card.frontend))
     return values | {f"frontend.{name}": array for name, array in constants.items()}
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints of the user's own, or of anybody: converted, checked, and added to the models that can be named."""
+"""Runs and checkpoints, of the user's own or of anybody: checked, and added to the models that can be named."""
 
 import os
 import re
@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from earmark.errors import AssetError, EarmarkWarning, UnknownNameError, UsageError
 from earmark.models.card import PUBLISHED, ModelCard
 from earmark.models.convert import convert
-from earmark.models.graphs import check_weights
+from earmark.models.graphs import PUBLISHED_SIZES, check_weights
+from earmark.models.paths import WEIGHTS, is_graph, model_file
 from earmark.models.readers import read_arrays
-from earmark.models.weights import Arrays, is_local, weights_path, write_weights
+from earmark.models.weights import Arrays, has_card, is_local, read_weights, weights_path, write_weights
 from earmark.vocabulary import from_tags, get_vocabulary, vocabulary_names
 
 # Clips in the training split that a vocabulary's counts are of: Won's models leave out clips without tags, as the
@@ -66,10 +67,8 @@ def import_checkpoint(
     """
     if architecture not in _architectures():
         raise UnknownNameError("architecture", architecture, _architectures())
-    new_name = name or f"{architecture}.{re.sub('[^A-Za-z0-9._-]', '-', Path(file).stem)}"
-    if new_name in PUBLISHED or (is_local(new_name) and not force):
-        hint = "choose another with --name" + ("" if new_name in PUBLISHED else ", or replace it with --force")
-        raise UsageError(f"there is a model {new_name!r} already", hint=hint)
+    new_name = name or f"{architecture}.{_as_name(Path(file).stem)}"
+    _check_free(new_name, force=force)
     arrays, architecture = _convert_as(read_arrays(file), architecture)
     if vocabulary is None and tags is None:
         vocabulary = _vocabulary_of(Path(file), len(_head_weight(arrays)))
@@ -94,6 +93,68 @@ def import_checkpoint(
     )
     write_weights(weights_path(new_name), dict(arrays), card)
     return card
+
+
+def is_run(file: str | os.PathLike[str]) -> bool:
+    """Say whether a path is that of a run, or of a file with a card, which `import_run` takes.
+
+    Raises
+    ------
+    AssetError
+        If it is a run that has no weights yet, or a damaged .safetensors file.
+    UsageError
+        If it is an exported graph, which cannot be imported.
+    """
+    path = Path(file)
+    if is_graph(path):
+        raise UsageError(f"{path}: an exported graph", hint=f"import what it is of, or use it as it is: --model {path}")
+    if path.is_dir():
+        return bool(model_file(path))
+    return path.suffix.lower() == WEIGHTS and path.is_file() and has_card(path)
+
+
+def import_run(
+    run: str | os.PathLike[str], *, name: str | None = None, licence: str = "", force: bool = False
+) -> ModelCard:
+    """Add the model of a run to those that can be named: a copy, which later epochs of the run do not change.
+
+    Parameters
+    ----------
+    run : the folder of a run, or a .safetensors file that `models.base.save` wrote
+    name : name to give it; that of the run unless given
+    licence : of the weights; what the run's card says unless given
+    force : replace an imported model of that name
+
+    Returns
+    -------
+    the card of the new model
+
+    Raises
+    ------
+    UsageError
+        If the name is taken, or could not be one.
+    AssetError
+        If there is no such run, it has no weights yet, or the file is damaged.
+    """
+    arrays, card = read_weights(model_file(run))
+    new_name = name or _as_name(card.name)
+    _check_free(new_name, force=force)
+    path = weights_path(new_name)
+    if card.architecture in _architectures() and PUBLISHED_SIZES.keys() >= card.options.keys():
+        check_weights(arrays, card.architecture, card.options)
+    card = replace(card, name=new_name, licence=licence or card.licence)
+    write_weights(path, arrays, card, is_converted=False)
+    return card
+
+
+def _as_name(text: str) -> str:
+    return re.sub("[^A-Za-z0-9._-]", "-", text)
+
+
+def _check_free(name: str, *, force: bool) -> None:
+    if name in PUBLISHED or (is_local(name) and not force):
+        hint = "choose another with --name" + ("" if name in PUBLISHED else ", or replace it with --force")
+        raise UsageError(f"there is a model {name!r} already", hint=hint)
 
 
 def _convert_as(source: Arrays, architecture: str) -> tuple[dict[str, NDArray[np.float32]], str]:

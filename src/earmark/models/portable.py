@@ -15,6 +15,7 @@ from earmark.errors import AssetError, InputError, MissingExtraError, UsageError
 from earmark.files import replacing
 from earmark.models.card import ModelCard
 from earmark.models.graphs import filled, is_shipped, skeleton_for, values_for
+from earmark.models.paths import ModelName
 from earmark.models.weights import Arrays, Progress, load_weights
 
 METADATA_KEYS = (
@@ -28,12 +29,12 @@ METADATA_KEYS = (
 )
 
 
-def export_model(name: str, path: str | os.PathLike[str], *, progress: Progress | None = None) -> ModelCard:
-    """Write a model as an ONNX file that any ONNX runtime can use.
+def export_model(model: ModelName, path: str | os.PathLike[str], *, progress: Progress | None = None) -> ModelCard:
+    """Write a model as an ONNX file that any ONNX runtime can use; earmark takes its path as that of a model.
 
     Parameters
     ----------
-    name : name of a model
+    model : name of a model, or the path of a run or of its weights
     path : ends in .onnx; written beside and renamed
     progress : called with the bytes done and the bytes in all while weights are fetched
 
@@ -45,10 +46,11 @@ def export_model(name: str, path: str | os.PathLike[str], *, progress: Progress 
     ------
     UsageError
         If `path` does not end in .onnx.
-    UnknownNameError
+    UnknownNameError, AssetError
         If there is no such model.
     MissingExtraError
-        If the onnx package is not installed; for an imported model of other sizes than the published ones, PyTorch.
+        If the onnx package is not installed; PyTorch, if earmark ships no graph of the model: it is of an architecture
+        without one, has other sizes than the published ones, or tells one class of many.
     InputError
         If the file cannot be written.
 
@@ -60,7 +62,7 @@ def export_model(name: str, path: str | os.PathLike[str], *, progress: Progress 
     target = Path(path)
     if target.suffix.lower() != ".onnx":
         raise UsageError(f"{target}: a model is written as .onnx", hint=f"{target.with_suffix('.onnx')}")
-    arrays, card = load_weights(name, progress=progress)
+    arrays, card = load_weights(model, progress=progress)
     content = model_bytes(arrays, card)
     with replacing(target) as file:
         file.write(content)
@@ -96,7 +98,7 @@ def model_bytes(arrays: Arrays, card: ModelCard) -> bytes:
 
 
 def _graph(arrays: Arrays, card: ModelCard) -> "onnx.ModelProto":  # type: ignore[name-defined] # noqa: F821
-    """Fill the skeleton; the graph of a network of other sizes, which are constants in it, comes from PyTorch."""
+    """Fill the skeleton; without one, and for other sizes, which are constants in it, the graph comes from PyTorch."""
     sizes = {name: size for name, size in card.options.items() if name != "n_tags"}  # of the last layer only
     if is_shipped(replace(card, options=sizes)):
         try:
@@ -107,7 +109,7 @@ def _graph(arrays: Arrays, card: ModelCard) -> "onnx.ModelProto":  # type: ignor
         from earmark.models.base import from_arrays
         from earmark.models.export import export_graph
     except ImportError as error:
-        raise MissingExtraError(f"writing {card.name}, a network of sizes of its own,", "torch") from error
+        raise MissingExtraError(f"writing {card.name}, of which earmark ships no graph,", "torch") from error
     return export_graph([from_arrays(arrays, card)])
 
 
