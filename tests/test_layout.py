@@ -101,6 +101,9 @@ T train.run
 T train.judging
 T train.checkpoints
 T train.overfitting
+  train.event_file
+  train.drawing
+T train.examples
 T train.records
 T train.loop
 T train
