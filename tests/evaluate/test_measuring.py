@@ -11,7 +11,7 @@ THRESHOLDS = np.array([0.3, 0.4, 0.2, np.inf])
 
 
 def resampling(groups: object = None, n: int = 120, resamples: int = 50) -> Resampling:
-    return Resampling(groups=groups, unit="none", n_groups=n, resamples=resamples)  # type: ignore[arg-type]
+    return Resampling(groups=groups, unit="none", n_tracks=n, resamples=resamples)  # type: ignore[arg-type]
 
 
 def reference(targets: np.ndarray, scores: np.ndarray, task: str) -> dict[str, object]:
@@ -60,8 +60,10 @@ def test_artists_make_intervals_wider_than_tracks(make) -> None:
     made = make(200)
     same = np.repeat(np.arange(50), 4)  # tracks of an artist alike: then they count as one
     targets, scores = made.targets[same], made.scores[same]
-    of_tracks = measure(targets, scores, name="", resampling=resampling(resamples=200), only=["pr_auc"])
-    of_artists = measure(targets, scores, name="", resampling=resampling(same.tolist(), resamples=200), only=["pr_auc"])
+    of_tracks = measure(targets, scores, name="", resampling=resampling(n=200, resamples=200), only=["pr_auc"])
+    of_artists = measure(
+        targets, scores, name="", resampling=resampling(same.tolist(), n=200, resamples=200), only=["pr_auc"]
+    )
     widths = [one.estimates["pr_auc"].high - one.estimates["pr_auc"].low for one in (of_tracks, of_artists)]
     assert widths[1] > 1.5 * widths[0]
 
@@ -77,7 +79,7 @@ def test_decisions_are_judged_on_the_rows_that_thresholds_do_not_know(make) -> N
 
 def test_one_group_has_values_and_no_intervals(make) -> None:
     made = make(40)
-    found = measure(made.targets, made.scores, name="", resampling=resampling(["one"] * 40, n=1))
+    found = measure(made.targets, made.scores, name="", resampling=resampling(["one"] * 40, n=40))
     one = found.estimates["pr_auc"]
     assert (one.value, one.low, one.high) == (metrics.pr_auc(made.targets, made.scores), None, None)
     assert found.pr_auc == ()
@@ -93,5 +95,5 @@ def test_scores_that_are_no_probabilities_have_no_log_loss(make) -> None:
 
 def test_nothing_but_negatives_is_an_error(make) -> None:
     made = make()
-    with pytest.raises(InputError, match="no tag is left|no item has"):
+    with pytest.raises(InputError, match=r"no tag is left|no item has"):
         measure(np.zeros_like(made.targets), made.scores, name="", resampling=resampling())

@@ -98,5 +98,5 @@ def test_what_is_no_file_of_numbers(tmp_path) -> None:
                           ("d.csv", "cannot be read: No such file")):  # fmt: skip
         with pytest.raises(InputError, match=message):
             read_matrix(tmp_path / name)
-    with pytest.raises(UsageError, match="cannot be read from '.mat'"):
+    with pytest.raises(UsageError, match=r"cannot be read from '\.mat'"):
         read_matrix(tmp_path / "e.mat")

@@ -146,8 +146,7 @@ def resampling_of(
     groups: list[Hashable] | None = None
     if unit in known:
         groups = [key or None for key in known[unit]]
-    n_groups = len(predictions) if groups is None else len({*groups} - {None}) + groups.count(None)
-    return Resampling(groups=groups, unit=unit, n_groups=n_groups, resamples=resamples, level=level, seed=seed)
+    return Resampling(groups=groups, unit=unit, n_tracks=len(predictions), resamples=resamples, level=level, seed=seed)
 
 
 class _Evaluation:
@@ -164,8 +163,6 @@ class _Evaluation:
             )
         self.judged: Any = None  # rows that decisions are judged on; None for all
         self.validation, self.chosen_on = self._validation(halves)
-        if resampling.n_groups < 2:
-            self.notes.append("all tracks are of one group, so there are no intervals")
 
     def _validation(self, is_halved: bool) -> tuple[Predictions | None, str]:
         if is_halved:
@@ -282,20 +279,15 @@ class _Evaluation:
         )
 
     def _leak(self, by: str, is_shared: Any) -> Leak:
-        rest = choose_tracks(self.predictions, ~is_shared)
+        targets, scores = self.predictions.targets[~is_shared], self.predictions.scores[~is_shared]
         estimates: Mapping[str, Estimate] = {}
-        if len(rest) and rest.targets.any() and not rest.targets.all():
+        if (targets.any(axis=0) & ~targets.all(axis=0)).any():
             self.on_progress(None, f"without {np.count_nonzero(is_shared):,} tracks whose {by} is in training too")
-            groups = self.resampling.of(~is_shared)
-            estimates = measure(
-                rest.targets, rest.scores, name="rest", only=RANKING, per_tag=False, task=rest.task,
-                resampling=Resampling(groups=groups, unit=self.resampling.unit, n_groups=len(rest),
-                                      resamples=self.resampling.resamples, level=self.resampling.level,
-                                      seed=self.resampling.seed),
-            ).estimates  # fmt: skip
+            estimates = measure(targets, scores, name="rest", resampling=self.resampling.only(~is_shared),
+                                only=RANKING, per_tag=False, task=self.predictions.task).estimates  # fmt: skip
         n_known = sum(bool(key) for key in self.predictions.groups.get(by, ()))
         return Leak(
-            by=by, n_shared=int(np.count_nonzero(is_shared)), n_known=n_known, estimates=estimates, n_left=len(rest)
+            by=by, n_shared=int(np.count_nonzero(is_shared)), n_known=n_known, estimates=estimates, n_left=len(targets)
         )
 
     def _segments(self) -> dict[str, tuple[float, float]]:

@@ -6,7 +6,7 @@ tests/evaluate/test_measuring.py holds them to, and a thousand resamples take se
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -90,7 +90,7 @@ class Resampling:
     ----------
     groups : key of the group of each track, None for one that is alone; None altogether: every track is one
     unit : "artist", "album", "track" (a recording that tracks were cut from) or "none" (the tracks themselves)
-    n_groups : how many there are
+    n_tracks : how many there are
     resamples : how many are drawn
     level : share of intervals that hold the true value
     seed : of the draws
@@ -98,16 +98,26 @@ class Resampling:
 
     groups: Groups
     unit: str
-    n_groups: int
+    n_tracks: int
     resamples: int = 1000
     level: float = 0.95
     seed: int = 0
 
-    def of(self, rows: Bools | None) -> "Groups":
-        """Return the groups of some of the tracks."""
-        if self.groups is None or rows is None:
-            return self.groups
-        return [key for key, is_chosen in zip(self.groups, rows, strict=True) if is_chosen]
+    @property
+    def n_groups(self) -> int:
+        """How many groups there are to draw from."""
+        if self.groups is None:
+            return self.n_tracks
+        return len({*self.groups} - {None}) + sum(key is None for key in self.groups)
+
+    def only(self, rows: Bools | None) -> "Resampling":
+        """Return the same for some of the tracks, shape (n,)."""
+        if rows is None:
+            return self
+        groups = self.groups
+        if groups is not None:
+            groups = [key for key, is_chosen in zip(groups, rows, strict=True) if is_chosen]
+        return replace(self, groups=groups, n_tracks=int(np.count_nonzero(rows)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,16 +245,15 @@ def _estimate(
     function: "_BySums | None",
     resampling: Resampling,
 ) -> tuple[Estimate, tuple[Interval, ...]]:
-    groups = resampling.of(rows)
-    n = len(targets) if rows is None else int(np.count_nonzero(rows))
+    chosen = resampling.only(rows)
+    n = chosen.n_tracks
     plain: dict[str, Any] = {
-        "groups": groups,
+        "groups": chosen.groups,
         "n_resamples": resampling.resamples,
         "level": resampling.level,
         "seed": resampling.seed,
     }
-    n_groups = n if groups is None else sum(key is None for key in groups) + len({*groups} - {None})
-    if n_groups < 2:
+    if chosen.n_groups < 2:
         return Estimate(_value(metric, targets, scores, function), None, None, n), ()
     if function is None:
         average: Any = "micro" if metric.endswith("_micro") else "macro"
