@@ -50,6 +50,7 @@ LAYERS = """
   models.card
   models.readers
   models.convert
+  models.architectures
   models.graphs
   models.paths
   models.weights
@@ -79,6 +80,8 @@ T models.sample_cnn
 T models.raw_waveform
 T models.raw_crnn
 T models.windowing
+T models.fields
+T models.anatomy
 T models.export
   models.portable
   runtime
