@@ -1,5 +1,7 @@
 """Optimisers and schedules: which weights decay, and what the rate does."""
 
+from itertools import pairwise
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -10,7 +12,7 @@ from earmark.errors import UsageError  # noqa: E402
 from earmark.optimizers import OPTIMIZERS, SCHEDULES  # noqa: E402
 
 
-def network() -> nn.Module:
+def network() -> nn.Sequential:
     return nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
 
 
@@ -46,14 +48,15 @@ def test_cosine_rises_then_falls_to_its_last_factor() -> None:
     factors = [schedule.factor(step) for step in range(100)]
     assert factors[:10] == pytest.approx([(i + 1) / 11 for i in range(10)])
     assert factors[10] == 1.0
-    assert all(a > b for a, b in zip(factors[10:], factors[11:], strict=False))
+    assert all(a > b for a, b in pairwise(factors[10:]))
     assert schedule.factor(100) == pytest.approx(0.2)
 
 
 def test_one_cycle_starts_low_peaks_and_ends_lower() -> None:
     schedule = SCHEDULES.build("one_cycle", n_steps=100, rise=0.3, first=0.04, last=1e-4)
     factors = [schedule.factor(step) for step in range(101)]
-    assert (factors[0], max(factors), factors.index(max(factors))) == (pytest.approx(0.04), 1.0, 30)
+    assert factors[0] == pytest.approx(0.04)
+    assert (max(factors), factors.index(max(factors))) == (1.0, 30)
     assert factors[100] == pytest.approx(1e-4)
 
 
