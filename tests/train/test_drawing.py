@@ -8,7 +8,7 @@ import pytest
 Image = pytest.importorskip("PIL.Image")
 
 from earmark.plots.colours import LIGHT  # noqa: E402
-from earmark.train.drawing import BARS, BOX, HEIGHT, ROWS, STEP, WIDTH, Example, Heard, as_png, draw, plain  # noqa: E402
+from earmark.train.drawing import BARS, BOX, N_TAGS, ROWS, STEP, WIDTH, Example, Heard, as_png, draw, plain  # noqa: E402
 
 
 def rgb(colour: str) -> tuple[int, ...]:
@@ -25,7 +25,6 @@ def example(*heard: Heard, id: str = "a.wav", picture: np.ndarray | None = None)
 def test_low_frequencies_lie_at_the_bottom() -> None:
     left, top, right, bottom = BOX
     pixels = draw(example()).astype(int)
-    assert pixels.shape == (HEIGHT, WIDTH, 3)
     assert pixels[bottom - 20 : bottom - 5, left + 5 : right - 5].mean() < 100 < 200 < pixels[top + 5, left + 50].mean()
 
 
@@ -48,7 +47,19 @@ def test_names_of_all_kinds_can_be_drawn(name: str) -> None:
 
 def test_pictures_of_nothing_can_be_drawn() -> None:
     silence = np.full((10, 20), -100.0, np.float32)
-    assert draw(example(picture=silence)).shape == (HEIGHT, WIDTH, 3)
+    pixels = draw(example(picture=silence))
+    left, top, right, bottom = BOX
+    assert (pixels[top:bottom, left:right] == pixels[top, left]).all()
+
+
+def test_every_tag_has_its_row_and_room_below() -> None:
+    heard = [Heard(f"tag {k}", 0.5, False) for k in range(N_TAGS)]
+    pixels = draw(example(*heard))
+    assert pixels.shape == (ROWS + N_TAGS * STEP + 8, WIDTH, 3)
+    drawn = (pixels[ROWS:, : BARS[0] - 10] != rgb(LIGHT.background)).any(axis=(1, 2))
+    assert drawn.any()
+    assert not drawn[-5:].any()
+    assert len(draw(example(*heard[:2]))) == ROWS + 2 * STEP + 8
 
 
 def test_png_shows_nearly_the_same_and_is_small() -> None:

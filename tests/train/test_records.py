@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from earmark.errors import EarmarkWarning, MissingExtraError  # noqa: E402
 from earmark.metrics import pr_auc_per_tag  # noqa: E402
 from earmark.predictions import load_predictions  # noqa: E402
 from earmark.train import event_file, train  # noqa: E402
-from earmark.train.drawing import HEIGHT, WIDTH  # noqa: E402
+from earmark.train.drawing import ROWS, STEP, WIDTH  # noqa: E402
 from earmark.train.examples import find_examples  # noqa: E402
 from earmark.train.records import gradient_norms, is_due, norms_every, open_recorder  # noqa: E402
 from earmark.train.run import Epoch, Run, set_up  # noqa: E402
@@ -111,10 +112,10 @@ def test_pictures_and_sounds_of_the_validation_part(recorded: dict[str, Any], tm
     assert {name.removeprefix("examples/") for name in names} <= set(found.ids)
     for name in names:
         (event,) = events.Images(name)
-        assert (event.width, event.height) == (WIDTH, HEIGHT)
+        assert (event.width, event.height) == (WIDTH, ROWS + 3 * STEP + 8), "three tags"
         with Image.open(io.BytesIO(event.encoded_image_string)) as picture:
-            assert picture.size == (WIDTH, HEIGHT)
-            assert len(picture.convert("RGB").getcolors(WIDTH * HEIGHT)) > 50, "it shows something"
+            assert picture.size == (event.width, event.height)
+            assert len(picture.getcolors()) > 50, "it shows something"
     wrong = ~found.targets[np.arange(len(found)), found.scores.argmax(axis=1)]
     sounds = events.Tags()["audio"]
     assert sounds == [f"mistakes/{rank + 1}" for rank in range(min(int(wrong.sum()), 5))]
@@ -144,6 +145,16 @@ def test_norms_of_gradients_are_those_before_clipping(quick: dict[str, Any], cli
     found = gradient_norms(run, norm)
     assert {name: float(value) for name, value in found.items()} == pytest.approx(
         {name: float(value) for name, value in (parts | {"all": total}).items()}, rel=1e-4
+    )
+
+
+def test_norms_of_half_precision_are_those_of_the_gradient(quick: dict[str, Any]) -> None:
+    run = set_up(quick)
+    run.model(torch.ones(2, run.model.chunk_samples)).sum().backward()
+    plain = gradient_norms(run, None)
+    run.fabric.strategy.precision.scaler = SimpleNamespace(get_scale=lambda: 4.0)
+    assert {name: 4 * float(value) for name, value in gradient_norms(run, None).items()} == pytest.approx(
+        {name: float(value) for name, value in plain.items()}
     )
 
 

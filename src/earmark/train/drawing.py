@@ -15,7 +15,7 @@ from earmark.plots.colours import LIGHT, even_ramp
 from earmark.plots.text import shorten
 
 # Pixels. TensorBoard shows pictures some 400 wide: a wide one could not be read there.
-WIDTH, HEIGHT = 480, 442
+WIDTH = 480
 BOX = (62, 34, 470, 194)  # of the spectrogram: left, top, right, bottom
 KEY, ROWS, STEP = 226, 254, 20  # where the key stands, where the first tag does, from one tag to the next
 BARS, SCORES = (262, 424), 470  # from where to where bars go; the right end of scores
@@ -85,11 +85,11 @@ def draw(example: Example) -> Pixels:
 
     Returns
     -------
-    shape (HEIGHT, WIDTH, 3)
+    shape (height, `WIDTH`, 3); the height depends on the number of tags
     """
     from PIL import Image, ImageDraw
 
-    page = Image.new("RGB", (WIDTH, HEIGHT), LIGHT.background)
+    page = Image.new("RGB", (WIDTH, ROWS + len(example.heard) * STEP + 8), LIGHT.background)
     pen = ImageDraw.Draw(page)
     left, top, right, bottom = BOX
     page.paste(Image.fromarray(_coloured(example.picture, (right - left, bottom - top))), (left, top))

@@ -4,7 +4,7 @@
 name                         what                                           when
 ===========================  =============================================  ============================================
 loss/step                    loss of a step                                 every step
-loss/train, loss/validation  mean over the steps, loss of the validation    every epoch
+loss/train, loss/validation  mean over the steps; log loss                  every epoch
 learning_rate                of the first group of weights                  every step
 gradient_norm/all            of the whole gradient, before it is clipped    some steps, see `norms_every`
 gradient_norm/MODULE         of a part of the network                       the same
@@ -46,7 +46,8 @@ FOLDER = "tensorboard"
 FETCH_EVERY = 20  # steps after which losses and norms are fetched from the device: that means waiting for it
 N_CURVES, N_THRESHOLDS = 50, 101  # tags with a curve; TensorBoard takes at most 127 thresholds
 LOOK_EVERY = 5  # epochs
-LAYOUT = {"loss": {"training and validation": ["Multiline", ["loss/train", "loss/validation"]]}}
+CHART = "training (what is minimised) and validation (log loss)"
+LAYOUT = {"loss": {CHART: ["Multiline", ["loss/train", "loss/validation"]]}}
 
 
 class Recorder(Protocol):
