@@ -97,3 +97,11 @@ def test_nothing_but_negatives_is_an_error(make) -> None:
     made = make()
     with pytest.raises(InputError, match=r"no tag is left|no item has"):
         measure(np.zeros_like(made.targets), made.scores, name="", resampling=resampling())
+
+
+def test_intervals_stay_where_values_can_be(make) -> None:
+    made = make(30)
+    rates = np.repeat(made.targets.mean(axis=0, keepdims=True), 30, axis=0)
+    found = measure(made.targets, rates, name="", resampling=resampling(n=30), only=["calibration_error"])
+    one = found.estimates["calibration_error"]
+    assert (one.value, one.low, one.high) == pytest.approx((0, 0, 0), abs=1e-6)

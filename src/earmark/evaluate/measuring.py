@@ -261,8 +261,9 @@ def _estimate(
         found = bootstrap(area, targets, scores, average=average, **plain)
     else:
         found = bootstrap(function, np.zeros((n, 1), bool), np.arange(n, dtype=np.float64)[:, None], **plain)
-    interval = found.interval
-    return Estimate(interval.value, interval.low, interval.high, n), found.per_tag
+    highest = np.inf if metric == "log_loss" else 1.0
+    low, high = np.clip([found.interval.low, found.interval.high], 0.0, highest).tolist()
+    return Estimate(found.interval.value, low, high, n), found.per_tag
 
 
 def _value(metric: str, targets: Bools, scores: Floats, function: "_BySums | None") -> float:

@@ -88,7 +88,7 @@ def _headline(report: Report) -> Iterator[Block]:
     yield Heading("Scores")
     yield scores_table(report)
     for floor in report.floors:
-        yield Text(f"{floor.name.capitalize()}: {floor.detail}." if floor.detail else "")
+        yield Text(f"{floor.name}: {floor.detail}." if floor.detail else "")
     yield from (_without(report, leak) for leak in report.leaks if leak.estimates)
     yield Text(" ".join(_footnotes(report)))
 
