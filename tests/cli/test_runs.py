@@ -64,6 +64,12 @@ def test_models_without_what_is_asked_for(cli: Cli, music: Path, write_run: Writ
     assert "the run has not finished its first epoch" in answer.err
 
 
+def test_parquet(cli: Cli, music: Path, run: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert cli("tag", music / "a.wav", "--model", run, "--parquet", tmp_path / "tags.parquet").status == 0
+    assert parquet.read_table(tmp_path / "tags.parquet")["tag"].to_pylist() == ["a", "b", "c"]
+
+
 def test_taggram_and_embed(cli: Cli, music: Path, run: Path, tmp_path: Path) -> None:
     assert cli("taggram", music / "a.wav", "-o", tmp_path / "a.npz", "--model", run, "--calibrated").status == 0
     with np.load(tmp_path / "a.npz") as stored:

@@ -49,6 +49,11 @@ def test_an_exported_model_needs_nothing_else(name: str, tmp_path: Path, shared:
     np.testing.assert_allclose(scores.mean(axis=0), result.scores, atol=1e-5)
     np.testing.assert_allclose(embedding.mean(axis=0), result.embedding, rtol=1e-4, atol=1e-5)
 
+    again = earmark.tag(song, model=path)  # the file is a model of earmark's own, too
+    np.testing.assert_allclose(again.taggram, result.taggram, rtol=0, atol=1e-5)
+    assert [tag.lift for tag in again.tags] == pytest.approx([tag.lift for tag in result.tags], rel=1e-3)
+    assert (again.model, again.models) == (name, (name,))
+
 
 def smaller_musicnn(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """32 channels in the middle, 100 units, 3 tags."""
