@@ -136,10 +136,7 @@ def evaluate(
         )
     written = evaluation.write_report(report, output) if output else ()
     stored = evaluation.store(report, what) if store and what is not None else None
-    if as_json:
-        sys.stdout.write(json.dumps(report.to_dict(), ensure_ascii=False, allow_nan=False) + "\n")
-    else:
-        _print_report(report, quiet=quiet)
+    _print_report(report, as_json=as_json, quiet=quiet)
     if stored is not None:
         streams.note(f"{stored}: its card has the thresholds and the calibration now")
     if written:
@@ -195,10 +192,13 @@ def _progress(label: str, *, quiet: bool) -> Iterator[Callable[[float | None, st
         yield bar.update
 
 
-def _print_report(report: "Report", *, quiet: bool) -> None:
+def _print_report(report: "Report", *, as_json: bool, quiet: bool) -> None:
     from earmark.cli import output
     from earmark.evaluate.sections import leak_text, scores_table, title
 
+    if as_json:
+        sys.stdout.write(json.dumps(report.to_dict(), ensure_ascii=False, allow_nan=False) + "\n")
+        return
     for leak in report.leaks:
         output.warn(leak_text(report, leak))
     if sys.stdout.isatty():

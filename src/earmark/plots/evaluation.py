@@ -127,11 +127,11 @@ def precision_recall(targets: NDArray[np.bool_], scores: NDArray[np.floating]) -
     order = np.argsort(-scores, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
     found = np.cumsum(targets[order])[ends]
-    points = np.column_stack([found / found[-1], found / (ends + 1)])[found > 0]
+    points: Array64 = np.column_stack([found / found[-1], found / (ends + 1)])[found > 0]
     if len(points) > MOST_POINTS:
         wanted = np.searchsorted(points[:, 0], np.linspace(points[0, 0], 1, MOST_POINTS))
         points = points[np.unique(np.minimum(wanted, len(points) - 1))]
-    return points
+    return np.asarray(points)
 
 
 def draw_reliability(before: tuple[Array64, Array64, Array64], after: tuple[Array64, Array64, Array64]) -> str:
