@@ -15,7 +15,7 @@ from earmark.evaluate.columns import choose_tags, choose_tracks
 def test_a_better_model_is_found_on_the_same_tracks(make) -> None:
     weak, strong = make(400, skill=1.0, model="weak"), make(400, skill=3.0, model="strong")
     found = compare([weak, strong], resamples=100)
-    assert found.best["pr_auc"] == found.best["log_loss"] == "strong"
+    assert found.best["pr_auc"] == found.best["log_loss"] == ("strong",)
     differences = {one.metric: one for one in found.differences}
     assert differences["pr_auc"].is_sure
     expected = metrics.pr_auc(strong.targets, strong.scores) - metrics.pr_auc(weak.targets, weak.scores)
@@ -33,6 +33,7 @@ def test_a_model_is_no_better_than_itself(make) -> None:
     assert [one.interval.value for one in found.differences] == [0, 0]
     assert not any(one.is_sure for one in found.differences)
     assert found.notes == ()
+    assert found.best["pr_auc"] == ("net", "again")
 
 
 def test_classes_are_compared_by_accuracy(make) -> None:

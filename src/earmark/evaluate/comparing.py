@@ -86,12 +86,13 @@ class Comparison:
     notes: tuple[str, ...] = ()
 
     @property
-    def best(self) -> dict[str, str]:
-        """Metric to the name of the entry with the best value."""
+    def best(self) -> dict[str, tuple[str, ...]]:
+        """Metric to the names of the entries with the best value: one, or several that are equal."""
         found = {}
         for metric in self.entries[0].estimates:
-            sign = -1 if metric in LOW_IS_BETTER else 1
-            found[metric] = max(self.entries, key=lambda entry: sign * entry.estimates[metric].value).name
+            values = [entry.estimates[metric].value for entry in self.entries]
+            best = min(values) if metric in LOW_IS_BETTER else max(values)
+            found[metric] = tuple(entry.name for entry in self.entries if entry.estimates[metric].value == best)
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -123,7 +124,7 @@ class Comparison:
         best = self.best if len(self.entries) > 1 else {}
         heads = ["tracks", *(TITLES[metric] for metric in self.entries[0].estimates)]
         rows = [
-            [f"{one.n_tracks:,}", *(_cell(it, is_best=best.get(m) == one.name) for m, it in one.estimates.items())]
+            [f"{one.n_tracks:,}", *(_cell(it, is_best=one.name in best.get(m, ())) for m, it in one.estimates.items())]
             for one in self.entries
         ]
         names = [entry.name for entry in self.entries]
