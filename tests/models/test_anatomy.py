@@ -18,20 +18,31 @@ from earmark.models.architectures import get_architecture, read_architectures  #
 from earmark.models.base import ARCHITECTURES, TaggingModel, build  # noqa: E402
 from earmark.models.fields import Field, measure_fields  # noqa: E402
 from earmark.models.raw_layers import StochasticPool  # noqa: E402
+from earmark.registry import parameters_of  # noqa: E402
 
 build("fcn")  # imports the others
-SLOW = {"cnn_attention", "content", "crnn_choi", "dm16c", "mul16b", "mul16c", "mul16d", "raw_crnn", "sample_cnn_rese",
-        "sample_cnn_se", "fcn3", "fcn4", "fcn5", "mkc_f", "windowed"}  # fmt: skip
+# One of each family or more, whose fields are measured in a second.
+QUICK = {"crnn", "dieleman_mel", "dieleman_raw", "ds256c", "ds256f", "harmonic_cnn", "k2c1", "mkc", "mlp_spectrum",
+         "mlp_waveform", "music_tagging_transformer", "musicnn_won", "sample_cnn_se", "short_chunk", "vgg"}  # fmt: skip
+AGAIN = "run: python -m earmark.models.anatomy src/earmark/data/architectures.json"
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in ARCHITECTURES]
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in ARCHITECTURES]
 )
 def test_what_is_shipped_is_what_the_code_measures(name: str) -> None:
-    expected = examine(name)
-    assert get_architecture(name) == expected, (
-        "run: python -m earmark.models.anatomy src/earmark/data/architectures.json"
-    )
+    assert get_architecture(name) == examine(name), AGAIN
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_shipped_sizes_are_those_of_the_code(name: str) -> None:
+    shipped, model = get_architecture(name), build(name).eval()
+    counter, shapes = anatomy._count(model)
+    assert shapes == {stage.name: stage.shape for stage in shipped.stages}, AGAIN
+    assert counter.n_parameters == {stage.name: stage.n_parameters for stage in shipped.stages}, AGAIN
+    assert counter.n_macs == {stage.name: stage.n_macs for stage in shipped.stages}, AGAIN
+    assert tuple(parameters_of(ARCHITECTURES[name])) == shipped.options, AGAIN
+    assert (model.sample_rate, model.chunk_samples) == (shipped.sample_rate, shipped.chunk_samples), AGAIN
 
 
 def test_every_architecture_is_shipped_with_its_paper() -> None:
