@@ -158,7 +158,7 @@ def check_values(what: str, factory: Callable[..., object], options: Mapping[str
 
 def _annotations(factory: Callable[..., object]) -> Mapping[str, object]:
     try:
-        return get_type_hints(factory)
+        return get_type_hints(vars(factory).get("__init__", factory) if isinstance(factory, type) else factory)
     except (NameError, TypeError):  # of names that are known elsewhere only, of what is no function
         return {}
 

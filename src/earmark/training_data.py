@@ -168,7 +168,7 @@ def decoded(
     if not items:
         raise InputError(f"{options.root}: {options.dataset} has no audio there", hint=dataset.info.how_to_get)
     done = extract(items, _cache(options, sample_rate), frontend="raw", parameters={"sample_rate": sample_rate},
-                   dtype="int16", jobs=jobs)  # fmt: skip
+                   dtype="int16", jobs=jobs, wait=True)  # fmt: skip
     store = FeatureStore.open(_cache(options, sample_rate))
     unreadable = {outcome.item.id: outcome.error for outcome in done.failures if outcome.error is not None}
     missing = {t.id: InputError(f"{t.id}: no audio") for t in dataset if t.id in used and t.audio is None}

@@ -640,3 +640,16 @@ def test_numbers_are_those_of_this_revision(name: str, mean: float, deviation: f
     found = float(features.mean()), float(features.std())
     assert found == pytest.approx((mean, deviation), rel=1e-3), "raise earmark.features.extract.REVISION"
     assert extracting.REVISION == 1
+
+
+def test_a_second_writer_may_wait(tmp_path: Path) -> None:
+    info = extracting.describe("raw", {"sample_rate": 8000}, "int16")
+    first = StoreWriter(tmp_path / "store", info)
+    with pytest.raises(UsageError, match="another process is writing"):
+        StoreWriter(tmp_path / "store", info)
+    release = threading.Timer(0.3, first.__exit__, (None, None, None))
+    release.start()
+    begun = time.monotonic()
+    with StoreWriter(tmp_path / "store", info, wait=True):
+        assert time.monotonic() - begun > 0.2
+    release.join()

@@ -75,6 +75,7 @@ def extract(
     dtype: str | None = None,
     jobs: int | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
+    wait: bool = False,
 ) -> Extraction:
     """Compute the features of tracks into a store; one that fails stops nothing.
 
@@ -91,12 +92,13 @@ def extract(
     dtype : "float16", "float32", or, of waveforms, "int16"; by default int16 for waveforms, else float16
     jobs : tracks at a time, each in a process of its own; as many as there are CPUs unless given
     on_outcome : called with every track, in their order
+    wait : until another process that writes to the store ends; its work need not be done again
 
     Raises
     ------
     UsageError
         If an id comes twice, the front end takes no such parameters, or the store holds other features or is being
-        written to.
+        written to and nobody is to wait for that.
     UnknownNameError
         If there is no such front end.
     InputError
@@ -112,7 +114,7 @@ def extract(
     done = Extraction()
     n_workers = 0 if min(jobs, len(items)) == 1 or not _is_own(frontend) else jobs
     with (
-        StoreWriter(store_path, info) as writer,
+        StoreWriter(store_path, info, wait=wait) as writer,
         Workers(frontend, parameters or {}, info.dtype, n_workers) as workers,
     ):
         found = map_ordered(lambda item: _compute(item, writer, workers), items, jobs=jobs)

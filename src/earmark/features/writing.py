@@ -31,6 +31,7 @@ from earmark.files import cannot_write, disk_errors, lock_for_writing, replacing
 
 COMMIT_SECONDS, COMMIT_BYTES = 2.0, 1 << 28  # what a power failure may cost
 CHECKED_BYTES = 1 << 26  # at the end of the data, when it is gone on with
+WAIT_SECONDS = 0.5  # between looks whether another process is done
 
 
 class StoreWriter:
@@ -44,23 +45,24 @@ class StoreWriter:
     ----------
     path : of the folder
     info : what the features are
+    wait : until another process that writes to the store ends
 
     Raises
     ------
     InputError
         If the folder holds something else, or cannot be written.
     UsageError
-        If the store holds other features, or another process is writing to it.
+        If the store holds other features, or another process is writing to it and nobody is to wait for that.
     """
 
-    def __init__(self, path: str | os.PathLike[str], info: StoreInfo) -> None:
+    def __init__(self, path: str | os.PathLike[str], info: StoreInfo, *, wait: bool = False) -> None:
         self.path = Path(path)
         self._data: _File | None = None
         self._index_file: _File | None = None
         self._lines: list[bytes] = []
         self._n_pending, self._committed = 0, time.monotonic()
         with disk_errors(self.path):
-            self._lock = _locked(self.path)
+            self._lock = _locked(self.path, wait=wait)
         try:
             with disk_errors(self.path):
                 self.info = self._begin(info)
@@ -243,7 +245,7 @@ class _File:
         self._file.close()
 
 
-def _locked(folder: Path) -> BinaryIO:
+def _locked(folder: Path, *, wait: bool) -> BinaryIO:
     """Make the folder, and keep other processes from writing to it."""
     if folder.exists() and not (folder / STORE).exists():
         strange = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
@@ -253,7 +255,10 @@ def _locked(folder: Path) -> BinaryIO:
             raise InputError(f"{folder}: no feature store, and not empty: {shown}", hint=hint)
     folder.mkdir(parents=True, exist_ok=True)
     lock = (folder / LOCK).open("ab")
-    if not lock_for_writing(lock):
+    while not lock_for_writing(lock):
+        if wait:
+            time.sleep(WAIT_SECONDS)
+            continue
         lock.close()
         hint = "wait until it ends, or name another store; reading from it is possible meanwhile"
         raise UsageError(f"{folder}: another process is writing to this store", hint=hint)
