@@ -178,7 +178,13 @@ def make_esc10(root: Path) -> None:
         folder = root / f"{number:03d} - {name}"
         folder.mkdir()
         for fold in range(1, 6):
-            soundfile.write(folder / f"{fold}-{1000 * fold + number}-A.ogg", sound(number, 4.0, 16000), 16000)
+            soundfile.write(folder / f"{fold}-{1000 * fold + number}-A.ogg", sound(number, 5.0, 16000), 16000)
+
+
+def make_philharmonia(root: Path) -> None:
+    for instrument in ("cello", "flute", "tuba"):
+        for pitch, note in enumerate(("A2", "B2", "C3", "D3", "E3", "F3", "G3", "A3")):
+            mp3(root / "all-samples" / instrument / f"{instrument}_{note}_phrase_forte_normal.mp3", pitch, 4.0)
 
 
 MAKE = {
@@ -188,6 +194,7 @@ MAKE = {
     "magnatagatune": make_magnatagatune,
     "msd": make_msd,
     "mtg_jamendo": make_mtg_jamendo,
+    "philharmonia": make_philharmonia,
 }
 
 
