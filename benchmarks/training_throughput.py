@@ -107,7 +107,9 @@ def main() -> int:
         torch.backends.cudnn.benchmark = True
     rate = peak(device, torch.bfloat16 if "bf16" in given.precision else torch.float32)
     costs = operations()
-    sys.stdout.write(f"{device}, {given.precision}, batch {given.batch}; a matrix product does {rate / 1e9:,.0f} GMAC/s\n\n")
+    sys.stdout.write(
+        f"{device}, {given.precision}, batch {given.batch}; a matrix product does {rate / 1e9:,.0f} GMAC/s\n\n"
+    )
     sys.stdout.write("| architecture | GMAC per clip | clips/s | clips/s, input there | lost to input | of peak |\n")
     sys.stdout.write("|---|--:|--:|--:|--:|--:|\n")
     for name in NAMES if not given.only else given.only.split(","):

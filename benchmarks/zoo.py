@@ -34,7 +34,10 @@ SPECTROGRAM: dict[str, Settings] = {
     "harmonic_cnn64": {"model": {"name": "harmonic_cnn", "n_channels": 64}},
     "musicnn": {"model": {"name": "musicnn"}},
     "vgg": {"model": {"name": "vgg"}},
-    "cnn_attention64": {"model": {"name": "cnn_attention", "n_channels": 64, "n_seconds": 5}, "optimizer": {"lr": 3e-4}},
+    "cnn_attention64": {
+        "model": {"name": "cnn_attention", "n_channels": 64, "n_seconds": 5},
+        "optimizer": {"lr": 3e-4},
+    },
     "transformer": {"model": {"name": "music_tagging_transformer", "n_seconds": 5}, "optimizer": {"lr": 3e-4}},
     "dieleman_mel": {"model": {"name": "dieleman_mel"}},
     "mlp_spectrum": {"model": {"name": "mlp_spectrum"}},
@@ -148,10 +151,16 @@ def run_all(jobs: list[Any], workers: int, seconds: float) -> None:
 
 def table_of(runs: Path, names: list[str], folds: list[str]) -> str:
     """Return a Markdown table of what is done."""
-    lines = ["| network | parameters | " + " | ".join(folds) + " | mean | ± | s per epoch |", "|---|---" + "|--:" * (len(folds) + 3) + "|"]
+    lines = [
+        "| network | parameters | " + " | ".join(folds) + " | mean | ± | s per epoch |",
+        "|---|---" + "|--:" * (len(folds) + 3) + "|",
+    ]
     for name in names:
         found = [runs / name.replace(" ", "-") / fold for fold in folds]
-        results = [json.loads((one / "results.json").read_text()) if (one / "results.json").is_file() else None for one in found]
+        results = [
+            json.loads((one / "results.json").read_text()) if (one / "results.json").is_file() else None
+            for one in found
+        ]
         values = [None if one is None else one["test"]["accuracy"] for one in results]
         done = [value for value in values if value is not None]
         if not done:

@@ -28,7 +28,7 @@ from earmark.registry import Registry, check_options, check_values
 
 Table = dict[str, Any]
 Config = dict[str, Table]
-RECORDED = ("numpy", "torch", "lightning-fabric", "soundfile", "soxr", "scipy", "onnxruntime")
+RECORDED = ("numpy", "torch", "lightning-fabric", "soundfile", "soxr", "scipy", "onnxruntime", "scikit-learn")
 """Packages whose versions can change the numbers of a run."""
 
 
@@ -131,13 +131,13 @@ def check_config(config: Config, schema: Schema) -> None:
 
 def _check_table(name: str, table: Table, section: Section) -> None:
     if section.several:
-        for chosen, options in table.items():
-            if not isinstance(options, dict):
-                raise UsageError(f"[{name}] sets {chosen!r} to {options!r}", hint=f"begin a table: [{name}.{chosen}]")
-            _check_table(f"{name}.{chosen}", {"name": chosen} | options, replace(section, several=False))
+        for inner, own in table.items():
+            if not isinstance(own, dict):
+                raise UsageError(f"[{name}] sets {inner!r} to {own!r}", hint=f"begin a table: [{name}.{inner}]")
+            _check_table(f"{name}.{inner}", {"name": inner} | own, replace(section, several=False))
         return
     if isinstance(section.target, Registry):
-        chosen = table.get("name", section.default)
+        chosen: str | None = table.get("name", section.default)
         if chosen is None:
             if not table:
                 return

@@ -97,7 +97,7 @@ def load_predictions(path: Path) -> Predictions:
         If it cannot be read, or is something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             plain: dict[str, Any] = json.loads(bytes(file["about"]).decode("utf-8", "surrogatepass"))
             arrays = {name: file[name] for name in file.files if name != "about"}
         if plain.pop("format") != FORMAT:
@@ -110,7 +110,9 @@ def load_predictions(path: Path) -> Predictions:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: holds no predictions", hint="expected a file such as RUN/test.npz") from error
+        raise InputError(
+            f"{path}: holds no predictions", hint="expected a file such as RUN/predictions/test.npz"
+        ) from error
 
 
 def of_part(

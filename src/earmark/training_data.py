@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from earmark.assets import cache_dir
 from earmark.crops import INT16_SCALE, StoreCrops
-from earmark.datasets import open_dataset
+from earmark.datasets import changed_options, open_dataset
 from earmark.datasets.base import Dataset, Split, Track
 from earmark.datasets.splitting import By, split_by_group
 from earmark.errors import EarmarkError, InputError, UsageError
@@ -35,7 +35,7 @@ class DataOptions:
     validation : share of the training tracks that is held back where the split has no validation part
     by : what is kept whole when they are held back
     seed : of holding them back
-    cache : folder for decoded audio; one in the user's cache unless given
+    cache : folder that keeps decoded audio of any dataset; one in the user's cache unless given
     repeat : whether clips that are shorter than what the network hears at once may be repeated to fill it
     """
 
@@ -145,7 +145,13 @@ def choose(options: DataOptions) -> tuple[Dataset, Split]:
 
 
 def decoded(
-    dataset: Dataset, split: Split, options: DataOptions, *, sample_rate: int, jobs: int | None = None
+    dataset: Dataset,
+    split: Split,
+    options: DataOptions,
+    *,
+    sample_rate: int,
+    jobs: int | None = None,
+    needs_every_tag: bool = True,
 ) -> TrainingData:
     """Decode what a split names, once: what was decoded before is taken as it is.
 
@@ -155,25 +161,27 @@ def decoded(
     options : the same
     sample_rate : Hz, of the model
     jobs : tracks decoded at a time
+    needs_every_tag : whether a tag without a track in the training part is an error
 
     Raises
     ------
     UsageError
         If a tag has no track in the training part.
     InputError
-        If there is no audio.
+        If there is no audio, or none of the training or the validation part can be read.
     """
     used = {id for ids in split.parts.values() for id in ids}
     items = [Item(t.id, str(t.audio), t.segment) for t in dataset if t.id in used and t.audio is not None]
     if not items:
-        raise InputError(f"{options.root}: {options.dataset} has no audio there", hint=dataset.info.how_to_get)
-    done = extract(items, _cache(options, sample_rate), frontend="raw", parameters={"sample_rate": sample_rate},
+        raise InputError(f"{dataset.root}: {dataset.info.name} has no audio there", hint=dataset.info.how_to_get)
+    folder = cache_folder(dataset, sample_rate, options.cache)
+    done = extract(items, folder, frontend="raw", parameters={"sample_rate": sample_rate},
                    dtype="int16", jobs=jobs, wait=True)  # fmt: skip
-    store = FeatureStore.open(_cache(options, sample_rate))
+    store = FeatureStore.open(folder)
     unreadable = {outcome.item.id: outcome.error for outcome in done.failures if outcome.error is not None}
     missing = {t.id: InputError(f"{t.id}: no audio") for t in dataset if t.id in used and t.audio is None}
     data = TrainingData(dataset, _without(split, unreadable | missing), store, unreadable | missing)
-    _check(data)
+    _check(data, needs_every_tag=needs_every_tag)
     return data
 
 
@@ -231,12 +239,12 @@ def _without(split: Split, unreadable: Mapping[str, EarmarkError]) -> Split:
     )
 
 
-def _check(data: TrainingData) -> None:
+def _check(data: TrainingData, *, needs_every_tag: bool) -> None:
     for part in ("train", "validation"):
         if not data.split.parts.get(part):
             raise InputError(f"no track of the {part} part could be read", hint="earmark datasets verify says why")
     absent = _absent(data.targets("train"), data.tags)
-    if absent:
+    if absent and needs_every_tag:
         shown = ", ".join(map(repr, absent[:5])) + (", ..." if len(absent) > 5 else "")
         raise UsageError(
             f"{len(absent)} of {len(data.tags)} tags have no track in the training part: {shown}",
@@ -248,11 +256,17 @@ def _absent(targets: NDArray[np.bool_], tags: Sequence[str]) -> list[str]:
     return [tag for k, tag in enumerate(tags) if not targets[:, k].any()]
 
 
-def _cache(options: DataOptions, sample_rate: int) -> Path:
-    """Return where decoded audio is kept; what it is of is in the name, what it was made from in the store itself."""
-    if options.cache is not None:
-        return Path(options.cache)
-    known = json.dumps([str(Path(options.root).resolve()), dict(options.options)], sort_keys=True)
+def cache_folder(dataset: Dataset, sample_rate: int, parent: str | Path | None = None) -> Path:
+    """Return where decoded audio is kept; what it is of is in the name, what it was made from in the store itself.
+
+    Parameters
+    ----------
+    dataset : its name, folder and options tell
+    sample_rate : Hz
+    parent : folder of such folders; one in the user's cache unless given
+    """
+    name, root = dataset.info.name, str(Path(dataset.root).resolve())
+    known = json.dumps([root, changed_options(name, dataset.options)], sort_keys=True)
     digest = hashlib.sha256(known.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    name = options.dataset.replace(":", "-")
-    return cache_dir() / "decoded" / f"{name}-{sample_rate}-{digest}"
+    above = cache_dir() / "decoded" if parent is None else Path(parent)
+    return above / f"{name.replace(':', '-')}-{sample_rate}-{digest}"

@@ -61,9 +61,7 @@ def test_two_devices_learn_what_one_learns(
         torch.testing.assert_close(value, two[name], rtol=1e-3, atol=1e-5)
 
 
-def test_a_lost_device_is_told_and_the_run_goes_on_later(
-    together: Path, quick: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_lost_device_is_told_and_the_run_goes_on_later(together: Path, quick: dict[str, Any], tmp_path: Path) -> None:
     quick["run"]["epochs"] = 400
     together.write_text(to_toml(quick))
     folder = tmp_path / "run"

@@ -6,8 +6,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("lightning_fabric")
 
-from earmark.train.feeding import REPEAT, drawn, n_batches, steps  # noqa: E402
-from earmark.train.options import RunOptions  # noqa: E402
+from earmark.train.feeding import REPEAT, drawn, n_batches, steps
+from earmark.train.options import RunOptions
 
 
 class Counted:
@@ -63,7 +63,9 @@ def test_the_pieces_of_all_devices_are_the_batches(world: int, accumulate: int) 
     for number in range(4):
         pieces = [piece for batches in of_rank for piece in batches[number]]
         assert len(pieces) == world * accumulate
-        assert np.concatenate([piece.indices for piece in pieces]).tolist() == list(range(12 * number, 12 * number + 12))
+        assert np.concatenate([piece.indices for piece in pieces]).tolist() == list(
+            range(12 * number, 12 * number + 12)
+        )
         assert sum(piece.share for piece in pieces) == pytest.approx(1)
         assert all(piece.crops[:, 0].tolist() == piece.indices.tolist() for piece in pieces)
 

@@ -13,10 +13,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning_fabric")
 
+from earmark import metrics  # noqa: E402
 from earmark.audio import io  # noqa: E402
 from earmark.config import read_config  # noqa: E402
 from earmark.errors import EarmarkError, InputError, UnknownNameError, UsageError  # noqa: E402
-from earmark import metrics  # noqa: E402
 from earmark.models.base import load  # noqa: E402
 from earmark.predictions import load_predictions  # noqa: E402
 from earmark.train import loop, overfitting, train  # noqa: E402
@@ -297,7 +297,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(
         return original(self, target)
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(EarmarkError, match="No space left on device|disk is full"):
+    with pytest.raises(EarmarkError, match=r"No space left on device|disk is full"):
         train(quick, tmp_path / "run", resume=True)
     monkeypatch.undo()
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before[tmp_path / "run" / "checkpoint.pt"]

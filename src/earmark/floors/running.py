@@ -1,24 +1,18 @@
 """A whole floor on a dataset: decode, compute statistics, learn, and say what it says of a part."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from earmark.assets import cache_dir
-from earmark.datasets import changed_options
 from earmark.datasets.base import Dataset, Split
 from earmark.datasets.splitting import By
-from earmark.errors import InputError, UsageError
-from earmark.features.extract import extract
-from earmark.features.store import FeatureStore, Item
+from earmark.errors import UsageError
 from earmark.floors.base import FLOORS
 from earmark.floors.caching import track_features
 from earmark.floors.statistics import TrackStatistics
 from earmark.predictions import Predictions, of_part
-from earmark.training_data import DataOptions, TrainingData, with_validation
+from earmark.training_data import DataOptions, TrainingData, decoded, with_validation
 
 SAMPLE_RATE = 16000
 
@@ -55,23 +49,12 @@ def floor_data(
     InputError
         If there is no audio, or none of the training or the validation part can be read.
     """
-    options = DataOptions(dataset.info.name, str(dataset.root), validation=validation, by=by, seed=seed)
+    options = DataOptions(
+        dataset.info.name, str(dataset.root), validation=validation, by=by, seed=seed,
+        cache=None if cache is None else str(cache),
+    )  # fmt: skip
     chosen = with_validation(dataset, split if isinstance(split, Split) else dataset.split(split), options)
-    used = [dataset[id] for ids in chosen.parts.values() for id in ids]
-    items = [Item(track.id, str(track.audio), track.segment) for track in used if track.audio is not None]
-    if not items:
-        raise InputError(f"{dataset.root}: {dataset.info.name} has no audio there", hint=dataset.info.how_to_get)
-    folder = _decoded(dataset, cache, sample_rate)
-    done = extract(items, folder, frontend="raw", parameters={"sample_rate": sample_rate}, dtype="int16", jobs=jobs)
-    unreadable = {outcome.item.id: outcome.error for outcome in done.failures if outcome.error is not None}
-    unreadable |= {track.id: InputError(f"{track.id}: no audio") for track in used if track.audio is None}
-    parts = {part: tuple(id for id in ids if id not in unreadable) for part, ids in chosen.parts.items()}
-    for part in ("train", "validation"):
-        if not parts[part]:
-            raise InputError(f"no track of the {part} part could be read", hint="earmark datasets verify says why")
-    left_out = {**chosen.left_out, **{id: str(error) for id, error in unreadable.items()}}
-    readable = Split(chosen.name, chosen.description, parts, left_out)
-    return TrainingData(dataset, readable, FeatureStore.open(folder), unreadable)
+    return decoded(dataset, chosen, options, sample_rate=sample_rate, jobs=jobs, needs_every_tag=False)
 
 
 def run_floor(
@@ -131,12 +114,3 @@ def run_floor(
         part: of_part(data.dataset, data.split, part, floor.scores(features[part]), model=name, protocol=floor.protocol)
         for part in parts
     }
-
-
-def _decoded(dataset: Dataset, cache: str | Path | None, sample_rate: int) -> Path:
-    """Return the folder of decoded audio: that of training runs on the same dataset, unless `cache` is another."""
-    name, root = dataset.info.name, str(Path(dataset.root).resolve())
-    known = json.dumps([root, changed_options(name, dataset.options)], sort_keys=True)
-    digest = hashlib.sha256(known.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    parent = cache_dir() / "decoded" if cache is None else Path(cache)
-    return parent / f"{name.replace(':', '-')}-{sample_rate}-{digest}"

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import torch
 
+from earmark import metrics
 from earmark.audio.frontends import FRONTENDS
 from earmark.config import Config, provenance, to_toml
 from earmark.errors import InputError, UsageError
 from earmark.files import replacing
 from earmark.models.base import save
 from earmark.models.card import ModelCard
+from earmark.predictions import Predictions
 from earmark.train.judging import worth
 from earmark.train.run import Epoch, Run, replace_optimizer
 
@@ -47,8 +49,16 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode("utf-8"))
 
 
-def save_model(run: Run, folder: Path, scores: Mapping[str, float]) -> None:
-    """Write the weights as they are now to `best.safetensors`, with their card."""
+def save_model(run: Run, folder: Path, scores: Mapping[str, float], predictions: Predictions) -> None:
+    """Write the weights as they are now to `best.safetensors`, with their card.
+
+    Parameters
+    ----------
+    run : whose weights
+    folder : of the run
+    scores : metrics of the validation part
+    predictions : of the validation part; thresholds and calibration in the card come from them
+    """
     model, data, table = run.model, run.data, run.config["model"]
     model.card = ModelCard(
         name=folder.name,
@@ -71,6 +81,9 @@ def save_model(run: Run, folder: Path, scores: Mapping[str, float]) -> None:
         licence="not stated",
         notes=_notes(run),
         activation="softmax" if run.is_single_label else "sigmoid",
+        base_rates=tuple(data.targets("train").mean(axis=0).tolist()),
+        thresholds=tuple(metrics.best_thresholds(predictions.targets, predictions.scores).tolist()),
+        calibration=metrics.fit_calibration(predictions.targets, predictions.scores, tags=data.tags).to_dict(),
     )
     save(model, folder / "best.safetensors")
 

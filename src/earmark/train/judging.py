@@ -21,6 +21,9 @@ AT_ONCE_ELSEWHERE = 8_000_000
 def judge(run: Run, predictions: Predictions) -> dict[str, float]:
     """Return the metrics of a part: pr_auc, roc_auc, loss, and accuracy where tracks have one tag.
 
+    The loss is the cross-entropy of the track's scores: over classes where the network tells one of many, else the
+    mean over tags.
+
     Parameters
     ----------
     run : says whether tracks have one tag
@@ -34,7 +37,8 @@ def judge(run: Run, predictions: Predictions) -> dict[str, float]:
     for name, measure in measures.items():
         with suppress(InputError):  # of a few tracks, all with the same tags: then there is nothing to rank
             found[name] = float(measure(targets, scores))
-    return found | {"loss": float(metrics.log_loss(targets, scores))}
+    loss = metrics.cross_entropy if run.is_single_label else metrics.log_loss
+    return found | {"loss": float(loss(targets, scores))}
 
 
 def worth(run: Run, scores: dict[str, float]) -> float:

@@ -26,6 +26,7 @@ from earmark.train.checkpoints import (
     write_checkpoint,
     write_text,
 )
+from earmark.train.event_file import need_tensorboard
 from earmark.train.feeding import Piece, drawn, steps
 from earmark.train.judging import judge, predict, worth
 from earmark.train.options import resolved, schema
@@ -77,6 +78,8 @@ def train(
     config = resolved(config)
     check_config(config, schema())
     check_folder(folder, resume=resume)
+    if config.get("run", {}).get("tensorboard"):
+        need_tensorboard()
     run = set_up(config)
     is_first = run.fabric.is_global_zero
     if resume:
@@ -115,7 +118,7 @@ def _epochs(
             epoch = _concluded(run, number, loss, judge(run, predictions), time.monotonic() - begun)
             if epoch.is_best and run.fabric.is_global_zero:
                 predictions.save(folder / "predictions" / "validation.npz")
-                save_model(run, folder, epoch.scores)
+                save_model(run, folder, epoch.scores, predictions)
             if recorder is not None:
                 recorder.epoch(run, epoch, predictions)
         if run.fabric.is_global_zero:
@@ -236,7 +239,8 @@ def _enter_stage(run: Run, folder: Path) -> bool:
     ends: Mapping[str, Any] = {"epochs": run.stages.epochs, "patience": run.stages.patience}
     if run.stage:
         ends = run.stages.next[run.stage - 1]
-    done, since_best = len(run.history) - run.stage_began, len(run.history) - max(run.best_epoch(), run.stage_began)
+    own = [worth(run, dict(epoch.scores)) for epoch in run.history[run.stage_began :]]
+    done, since_best = len(own), len(own) - own.index(max(own)) - 1 if own else 0
     epochs, patience = ends.get("epochs", 0), ends.get("patience", 0)
     if not (epochs and done >= epochs) and not (patience and since_best >= patience):
         return True
@@ -289,7 +293,9 @@ def _worded_losses(run: Run) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if run.fabric.world_size == 1 or not any(word in str(error) for word in ("onnection", "peer", "NCCL", "imed out")):
+        if run.fabric.world_size == 1 or not any(
+            word in str(error) for word in ("onnection", "peer", "NCCL", "imed out")
+        ):
             raise
         raise EarmarkError(
             f"another device of this run is gone: {str(error).splitlines()[0]}",

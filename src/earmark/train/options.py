@@ -109,7 +109,7 @@ class StageOptions:
     """What the table [stages] of a recipe says: optimisers one after the other.
 
     Each stage after the first begins with the best weights so far. A stage ends after `epochs`, or when `patience`
-    epochs of it brought nothing better, whichever comes first; the run ends with the last one.
+    epochs of it brought nothing better than its best, whichever comes first; the run ends with the last one.
 
     Parameters
     ----------

@@ -73,9 +73,7 @@ class Learner(nn.Module):
         spectrogram = self.model.represent(self.augment.waveform(waveform, seed, number))
         pictures = spectrogram.reshape(-1, *spectrogram.shape[-2:])  # windows of a clip are pictures of their own
         spectrogram = self.augment.spectrogram(pictures, seed, number).reshape(spectrogram.shape)
-        logits = spectrogram
-        for _, logits in self.model.stages(spectrogram):
-            pass
+        *_, (_, logits) = self.model.stages(spectrogram)
         return logits
 
 
@@ -178,7 +176,7 @@ def open_fabric(options: RunOptions) -> Fabric:
             accelerator=options.accelerator,
             devices=options.devices,
             num_nodes=options.nodes,
-            precision=options.precision,  # type: ignore[arg-type]
+            precision=options.precision,
             strategy=DDPStrategy(timeout=TIMEOUT) if several else "auto",
         )
     except (ValueError, RuntimeError, TypeError) as error:

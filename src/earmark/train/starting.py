@@ -106,5 +106,6 @@ def set_training(model: TaggingModel, options: StartOptions) -> None:
     options : what is frozen
     """
     model.train(options.freeze != "encoder")
+    model.is_fast = options.freeze == "encoder"
     if options.freeze == "frontend":
         model.frontend.eval()
