@@ -98,3 +98,20 @@ def test_plateau_counts_on_over_better_values_if_asked() -> None:
 def test_senseless_schedules_are_errors(name: str, options: dict[str, float]) -> None:
     with pytest.raises(UsageError):
         SCHEDULES.build(name, n_steps=10, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "problem"),
+    [
+        ("adam", {"lr": -1.0}, "lr=-1"),
+        ("adamw", {"weight_decay": -0.1}, "weight_decay=-0.1"),
+        ("sgd", {"lr": float("nan")}, "lr=nan"),
+        ("sgd", {"momentum": -0.9}, "momentum=-0.9"),
+        ("sgd", {"momentum": 0.0}, "nesterov is a kind of momentum"),
+        ("adadelta", {"rho": 2.0}, "rho=2"),
+    ],
+)
+def test_values_that_no_optimiser_takes(name: str, options: dict[str, float], problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        OPTIMIZERS.build(name, parameters=network().parameters(), **options)
+    assert OPTIMIZERS.build("sgd", parameters=network().parameters(), momentum=0.0, nesterov=False)

@@ -43,6 +43,7 @@ def adam(
     weight_decay : times the weight is added to its gradient, as the penalty weight_decay / 2 * weight ** 2 does
     decay_kernels_only : leave biases and the scales of batch norms alone, as the regularisers of TensorFlow do
     """
+    _check(lr=lr, weight_decay=weight_decay)
     return optim.Adam(_groups(parameters, weight_decay, decay_kernels_only), lr=lr)
 
 
@@ -63,6 +64,7 @@ def adamw(
     weight_decay : times the learning rate is the share of the weight that is taken away in a step
     decay_kernels_only : leave biases and the scales of batch norms alone
     """
+    _check(lr=lr, weight_decay=weight_decay)
     return optim.AdamW(_groups(parameters, weight_decay, decay_kernels_only), lr=lr)
 
 
@@ -86,6 +88,9 @@ def sgd(
     weight_decay : times the weight is added to its gradient
     decay_kernels_only : leave biases and the scales of batch norms alone
     """
+    _check(lr=lr, weight_decay=weight_decay, momentum=momentum)
+    if nesterov and not momentum:
+        raise UsageError("sgd: nesterov is a kind of momentum, and momentum is 0", hint="nesterov = false")
     groups = _groups(parameters, weight_decay, decay_kernels_only)
     return optim.SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov)
 
@@ -93,6 +98,9 @@ def sgd(
 @OPTIMIZERS.register("adadelta")
 def adadelta(parameters: Iterable[nn.Parameter], *, lr: float = 0.1, rho: float = 0.95) -> optim.Optimizer:
     """Adadelta."""
+    _check(lr=lr)
+    if not 0 <= rho <= 1:
+        raise UsageError(f"rho={rho}", hint="from 0 to 1")
     return optim.Adadelta(parameters, lr=lr, rho=rho)
 
 
@@ -236,6 +244,12 @@ class Plateau:
         self._waited += 1
         if self._waited >= self.patience:
             self._factor, self._waited = max(self._factor * self.shrink, self.least), 0
+
+
+def _check(**values: float) -> None:
+    for name, value in values.items():
+        if not (math.isfinite(value) and value >= 0):
+            raise UsageError(f"{name}={value}", hint="0 or more")
 
 
 def _groups(

@@ -6,6 +6,7 @@ file is an npz: arrays, and a text of JSON for the rest.
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -109,7 +110,7 @@ def load_predictions(path: Path) -> Predictions:
         return Predictions(**arrays, **plain)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(
             f"{path}: holds no predictions", hint="expected a file such as RUN/predictions/test.npz"
         ) from error

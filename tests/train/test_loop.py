@@ -178,11 +178,22 @@ def test_what_cannot_learn_is_stopped_before_the_run(
         ("run", "accumulate", 4, UsageError, "cannot be shared among 4 pieces"),
         ("run", "epochs", "three", UsageError, "epochs='three', expected a whole number"),
         ("run", "balance", "artists", UsageError, "balance='artists'"),
-        ("run", "precision", "8-bit", UsageError, "precision"),
+        ("run", "precision", "bf16-true", UsageError, "precision='bf16-true'"),
+        ("run", "accelerator", "abacus", UsageError, "accelerator='abacus'"),
+        ("run", "seed", -1, UsageError, "run.seed is -1"),
+        ("run", "seed", 1 << 63, UsageError, "run.seed"),
         ("run", "swa", 1.5, UsageError, "swa from 0 to below 1"),
         ("start", "freeze", "encoder", UsageError, "its weights are random"),
         ("start", "init", "musicnn.pons_msb", UnknownNameError, "musicnn.pons_msb"),
         ("stages", "next", [{"name": "sgd"}], UsageError, "stage 1 never ends"),
+        ("stages", "next", {"name": "sgd"}, UsageError, "stage 2 is 'name', expected a table"),
+        ("stages", "next", [{"name": "sdg"}], UnknownNameError, "sdg"),
+        ("stages", "next", [{"name": "sgd", "lrr": 0.1}], UsageError, "stage 2 takes no option 'lrr'"),
+        ("stages", "next", [{"name": "sgd", "parameters": []}], UsageError, "no option 'parameters'"),
+        ("stages", "next", [{"name": "sgd", "lr": "low"}], UsageError, "stage 2: lr='low', expected a number"),
+        ("stages", "next", [{"name": "sgd", "epochs": "ten"}], UsageError, "epochs='ten', expected a whole number"),
+        ("optimizer", "lr", -0.1, UsageError, "lr=-0.1"),
+        ("augment", "spec_augment", {"time_width": 4000}, InputError, "time_width=4000, and the picture has"),
         ("augment", "gain", 3, UsageError, "sets 'gain' to 3"),
         ("augment", "gian", {}, UnknownNameError, "gian"),
         ("run", "monitor", "f1", UsageError, "monitor='f1'"),
@@ -264,7 +275,7 @@ def test_stages_change_the_optimiser_and_begin_with_the_best_weights(quick: dict
     assert [epoch.stage for epoch in epochs[:5]] == [0, 0, 1, 1, 1]
     assert [epoch.learning_rate for epoch in epochs[:6]] == [0.01, 0.01, 0.5, 0.5, 0.5, 0.0]
     last = [epoch for epoch in epochs if epoch.stage == 2]
-    assert len(last) == 2, "nothing gets better at a rate of zero, so the last stage ends by its patience"
+    assert len(last) == 3, "nothing gets better than the first at a rate of zero: the stage ends by its patience of two"
     best = max(epochs[:5], key=lambda epoch: epoch.scores["accuracy"])
     assert last[0].scores == best.scores
 

@@ -1,9 +1,12 @@
 """What a recipe may hold: the tables and their keys."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
+
+import torch
+from torch import nn
 
 from earmark.audio.augment import AUGMENTATIONS
 from earmark.config import Config, Section
@@ -12,11 +15,15 @@ from earmark.losses import LOSSES
 from earmark.models.base import ARCHITECTURES, build
 from earmark.models.weights import get_card
 from earmark.optimizers import OPTIMIZERS, SCHEDULES
+from earmark.registry import check_options, check_values
 from earmark.training_data import DataOptions
+
+STAGE_ENDS = ("epochs", "patience")
 
 Monitor = Literal["pr_auc", "roc_auc", "accuracy", "loss"]
 Balance = Literal["none", "tags"]
 Freeze = Literal["none", "frontend", "encoder"]
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +32,7 @@ class RunOptions:
 
     Parameters
     ----------
-    seed : of weights, crops, order, augmentation, mixtures and dropout
+    seed : of weights, crops, order, augmentation, mixtures and dropout, from 0 to 2**63 - 1
     epochs : how many; each hears as many crops as there are training tracks
     batch_size : items of a step, over all devices and pieces
     accumulate : pieces in which a device computes its share of a batch, one after the other
@@ -38,7 +45,7 @@ class RunOptions:
     swa : share of the epochs, at the end, whose weights are averaged and judged; 0 for none
     balance : "tags" draws tracks of rare tags more often, "none" every track once
     overfit_check : whether a copy must first learn one batch by heart
-    precision : of Lightning Fabric, such as "32-true" or "bf16-mixed"; the front end stays in float32
+    precision : "32-true", "bf16-mixed" or "16-mixed"; weights and the front end are float32 in each
     accelerator : "auto", "cpu" or "cuda"
     devices : on each machine
     nodes : machines
@@ -59,7 +66,7 @@ class RunOptions:
     swa: float = 0.0
     balance: Balance = "none"
     overfit_check: bool = True
-    precision: str = "32-true"
+    precision: Precision = "32-true"
     accelerator: str = "auto"
     devices: int = 1
     nodes: int = 1
@@ -69,6 +76,8 @@ class RunOptions:
     def __post_init__(self) -> None:
         if min(self.epochs, self.n_chunks, self.accumulate, self.devices, self.nodes, self.readers) < 1:
             raise UsageError("[run] needs epochs, n_chunks, accumulate, devices, nodes and readers of 1 or more")
+        if not 0 <= self.seed < 1 << 63:
+            raise UsageError(f"run.seed is {self.seed}", hint="a whole number from 0 to 2**63 - 1")
         if self.batch_size < 2:
             raise UsageError("[run] needs a batch_size of 2 or more")
         pieces = self.devices * self.nodes * self.accumulate
@@ -122,12 +131,40 @@ class StageOptions:
     next: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
+        for number, one in enumerate(self.next, start=2):
+            _check_stage(f"stage {number}", one)
         ends = [(self.epochs, self.patience), *((one.get("epochs", 0), one.get("patience", 0)) for one in self.next)]
         for number, (epochs, patience) in enumerate(ends[: len(self.next)], start=1):
             if epochs < 1 and patience < 1:
                 raise UsageError(f"stage {number} never ends", hint="give it epochs or patience")
-        for one in self.next:
-            OPTIMIZERS[str(one.get("name", ""))]
+
+
+def _check_stage(what: str, table: object) -> None:
+    """Raise an error before any work: a stage may begin days after the run does."""
+    if not isinstance(table, Mapping):
+        raise UsageError(
+            f"{what} is {table!r}, expected a table", hint='next = [{name = "sgd", lr = 1e-3, epochs = 20}]'
+        )
+    check_values(what, StageOptions, {key: table[key] for key in STAGE_ENDS if key in table})
+    optimizer_of_stage(what, table, [nn.Parameter(torch.zeros(1))])
+
+
+def optimizer_of_stage(
+    what: str, table: Mapping[str, Any], parameters: Iterable[nn.Parameter]
+) -> torch.optim.Optimizer:
+    """Build the optimiser of a stage.
+
+    Parameters
+    ----------
+    what : is built, for messages
+    table : name and options of the optimiser, and when the stage ends
+    parameters : to learn
+    """
+    name = str(table.get("name", ""))
+    options = {key: value for key, value in table.items() if key not in ("name", *STAGE_ENDS)}
+    check_options(what, OPTIMIZERS[name], options, given=("parameters",))
+    check_values(what, OPTIMIZERS[name], options)
+    return OPTIMIZERS.build(name, parameters=parameters, **options)
 
 
 def schema() -> dict[str, Section]:

@@ -15,10 +15,10 @@ from earmark.config import Config, build_table
 from earmark.errors import UsageError
 from earmark.losses import CrossEntropy
 from earmark.models.base import TaggingModel
-from earmark.optimizers import OPTIMIZERS, Schedule
+from earmark.optimizers import Schedule
 from earmark.train.averaging import Average, LateAverage, MovingAverage
 from earmark.train.feeding import drawn, n_batches, steps
-from earmark.train.options import RunOptions, StageOptions, StartOptions, schema
+from earmark.train.options import RunOptions, StageOptions, StartOptions, optimizer_of_stage, schema
 from earmark.train.starting import Taken, start_from
 from earmark.training_data import DataOptions, TrainingData, check_lengths, choose, decoded
 
@@ -70,11 +70,14 @@ class Learner(nn.Module):
         waveform : shape (B, S)
         seed, number : of what is drawn
         """
+        *_, (_, logits) = self.model.stages(self.pictures(waveform, seed, number))
+        return logits
+
+    def pictures(self, waveform: Tensor, seed: int, number: int) -> Tensor:
+        """(B, S) -> (B, ..., F, T): what the network sees, augmented; parameters as of `forward`."""
         spectrogram = self.model.represent(self.augment.waveform(waveform, seed, number))
         pictures = spectrogram.reshape(-1, *spectrogram.shape[-2:])  # windows of a clip are pictures of their own
-        spectrogram = self.augment.spectrogram(pictures, seed, number).reshape(spectrogram.shape)
-        *_, (_, logits) = self.model.stages(spectrogram)
-        return logits
+        return self.augment.spectrogram(pictures, seed, number).reshape(spectrogram.shape)
 
 
 @dataclass
@@ -141,7 +144,10 @@ def set_up(config: Config) -> Run:
         config, "schedule", tables, n_steps=options.epochs * n_batches(len(data.split["train"]), options)
     )
     augment = Augment(config.get("augment", {}), sample_rate=model.sample_rate)
-    network, optimizer = fabric.setup(Learner(model, augment), optimizer)
+    learner = Learner(model, augment)
+    with torch.no_grad():  # an augmentation that does not fit is told before the run
+        learner.eval().pictures(torch.zeros(1, model.chunk_samples), options.seed, 0)
+    network, optimizer = fabric.setup(learner, optimizer)
     average: Average | None = None
     if options.ema:
         average = MovingAverage(options.ema, model)
@@ -196,8 +202,7 @@ def replace_optimizer(run: Run, table: Mapping[str, Any]) -> None:
     run : changed
     table : name and options of the optimiser
     """
-    options = {key: value for key, value in table.items() if key not in ("name", "epochs", "patience")}
-    optimizer = OPTIMIZERS.build(str(table["name"]), parameters=_learning(run.model), **options)
+    optimizer = optimizer_of_stage(f"stage {run.stage + 1}", table, _learning(run.model))
     run.optimizer = run.fabric.setup_optimizers(optimizer)
     run.rate = float(run.optimizer.param_groups[0]["lr"])
 
