@@ -29,6 +29,7 @@ Settings = dict[str, Any]
 # Networks and what differs from the recipe of the table.
 SPECTROGRAM: dict[str, Settings] = {
     "short_chunk_res32": {},
+    "short_chunk_res16": {"model": {"n_channels": 16}},
     "short_chunk_res64": {"model": {"n_channels": 64}},
     "short_chunk32": {"model": {"name": "short_chunk", "n_channels": 32}},
     "harmonic_cnn64": {"model": {"name": "harmonic_cnn", "n_channels": 64}},
@@ -46,18 +47,20 @@ WAVEFORM: dict[str, Settings] = {
     "sample_cnn": {"model": {"name": "sample_cnn"}},
     "sample_cnn_rese": {"model": {"name": "sample_cnn_rese_won"}},
     "dieleman_raw": {"model": {"name": "dieleman_raw"}},
+    "ds256a": {"model": {"name": "ds256a"}},
     "ds256b": {"model": {"name": "ds256b"}},
     "dm16": {"model": {"name": "dm16"}},
     "dm64": {"model": {"name": "dm64"}},
+    "dm128": {"model": {"name": "dm128"}},
     "dl16_8": {"model": {"name": "dl16_8"}},
     "mul16d": {"model": {"name": "mul16d"}},
     "mkc": {"model": {"name": "mkc"}},
     "raw_crnn": {"model": {"name": "raw_crnn", "chunk_samples": 77_648}},
     "mlp_waveform": {"model": {"name": "mlp_waveform"}},
 }
-WINDOWED = ("ds256b", "dm16", "sample_cnn")
+WINDOWED = ("ds256a", "ds256b", "dieleman_raw")
 POOLINGS = ("whole", "stme", "spm_a", "spm_c", "spm_d", "attention")
-WITHOUT_BANDS = ("sample_cnn", "sample_cnn_rese", *WAVEFORM)  # networks whose front end is no picture to mask
+WITHOUT_BANDS = ("mlp_spectrum", *WAVEFORM)  # networks whose front end is no picture to mask
 
 
 def experiments(table: str) -> tuple[Path, dict[str, Settings]]:
@@ -81,7 +84,7 @@ def settings(table: str, name: str, different: Settings, fold: str, root: str, c
     for section, values in different.items():
         keep = {} if section == "model" and "name" in values else config.get(section, {})
         config[section] = {**keep, **values}
-    if name.split(" ")[0] in WITHOUT_BANDS or name == "mlp_spectrum":
+    if name.split(" ")[0] in WITHOUT_BANDS:
         config.get("augment", {}).pop("spec_augment", None)
     config["data"] |= {"root": root, "split": fold, "repeat": True}
     return override(config, changes)

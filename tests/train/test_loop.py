@@ -42,6 +42,10 @@ def test_a_run_learns_and_leaves_a_model(recipe: dict[str, Any], root: Path, tmp
     assert read_config(tmp_path / "run" / "run.toml") == recipe
     assert "numpy" in json.loads((tmp_path / "run" / "provenance.json").read_text())["packages"]
     assert len((tmp_path / "run" / "history.jsonl").read_text().splitlines()) == 20
+    checkpoint = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert sorted(checkpoint["tags"]) == sorted(CLASSES)
+    assert checkpoint["config"] == recipe
+    assert checkpoint["provenance"]["packages"]["torch"]
     model = load(tmp_path / "run" / "best.safetensors")
     assert model.card is not None
     assert sorted(model.card.tags) == sorted(CLASSES)

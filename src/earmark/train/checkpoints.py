@@ -1,8 +1,10 @@
 """What a run leaves in its folder: values, versions, a checkpoint to go on from, the best weights with their card."""
 
+import hashlib
 import io
 import json
 import pickle
+from contextlib import suppress
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,28 +15,30 @@ from earmark import metrics
 from earmark.audio.frontends import FRONTENDS
 from earmark.config import Config, provenance, to_toml
 from earmark.errors import InputError, UsageError
-from earmark.files import replacing
+from earmark.files import disk_errors, replacing
 from earmark.models.base import save
 from earmark.models.card import ModelCard
 from earmark.predictions import Predictions
+from earmark.train.averaging import LateAverage
 from earmark.train.judging import worth
 from earmark.train.run import Epoch, Run, replace_optimizer
 
 FORMAT = 2
+PENDING = "best-{}.safetensors"
 CHANGEABLE = ("epochs", "patience", "devices", "nodes", "accelerator", "readers", "tensorboard")
 """Keys of [run] that may differ when a run goes on."""
 
 
 def check_folder(folder: Path, *, resume: bool) -> None:
     """Raise `UsageError` if a run cannot begin in a folder, `InputError` if it cannot go on from there."""
-    if resume and not (folder / "checkpoint.pt").is_file():
+    if resume and not any((folder / name).is_file() for name in ("checkpoint.pt", "run.toml")):
         raise InputError(f"{folder}: there is no checkpoint to go on from", hint="begin the run without resume")
     if not resume and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder}: is not empty", hint="name a new folder, or go on with resume")
 
 
 def begin_folder(folder: Path, config: Config) -> None:
-    """Make the folder of a run that is known to work, and say in it what the run is."""
+    """Make the folder of a run that is known to work, and say in it what the run is; the same when it goes on."""
     try:
         (folder / "predictions").mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -50,7 +54,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def save_model(run: Run, folder: Path, scores: Mapping[str, float], predictions: Predictions) -> None:
-    """Write the weights as they are now to `best.safetensors`, with their card.
+    """Write the weights as they are now, with their card, as the best ones: `write_checkpoint` makes that true.
 
     Parameters
     ----------
@@ -85,7 +89,7 @@ def save_model(run: Run, folder: Path, scores: Mapping[str, float], predictions:
         thresholds=tuple(metrics.best_thresholds(predictions.targets, predictions.scores).tolist()),
         calibration=metrics.fit_calibration(predictions.targets, predictions.scores, tags=data.tags).to_dict(),
     )
-    save(model, folder / "best.safetensors")
+    save(model, folder / PENDING.format(run.best_epoch()))
 
 
 def _notes(run: Run) -> str:
@@ -95,23 +99,43 @@ def _notes(run: Run) -> str:
 
 
 def write_checkpoint(run: Run, folder: Path) -> None:
-    """Write all that going on takes, and the history."""
+    """Write all that going on takes, and the history.
+
+    Notes
+    -----
+    The checkpoint is what counts. Best weights of an epoch that it does not know, because the run was killed before it
+    was written, are forgotten: until then they lie in a file of their own, and `best.safetensors` is the former one.
+    """
     content = {
         "format": FORMAT,
         "config": run.config,
+        "tags": list(run.data.tags),
+        "provenance": provenance(),
         "step": run.step,
         "stage": run.stage,
         "stage_began": run.stage_began,
         "model": run.model.state_dict(),
         "optimizer": run.optimizer.state_dict(),
         "average": None if run.average is None else {"n": run.average.n, "state": run.average.state},
+        "precision": run.fabric.strategy.precision.state_dict(),
+        "tracks": _tracks(run),
         "history": [asdict(epoch) for epoch in run.history],
     }
     memory = io.BytesIO()
     torch.save(content, memory)
     with replacing(folder / "checkpoint.pt") as file:
         file.write(memory.getbuffer())
+    settle_best(run, folder)
     write_text(folder / "history.jsonl", "".join(json.dumps(asdict(epoch)) + "\n" for epoch in run.history))
+
+
+def settle_best(run: Run, folder: Path) -> None:
+    """Make pending weights the best ones if the history says so, and forget others."""
+    with disk_errors(folder / "best.safetensors"):
+        with suppress(FileNotFoundError):
+            (folder / PENDING.format(run.best_epoch())).replace(folder / "best.safetensors")
+        for other in folder.glob(PENDING.format("*")):
+            other.unlink()
 
 
 def load_checkpoint(run: Run, path: Path) -> None:
@@ -122,7 +146,7 @@ def load_checkpoint(run: Run, path: Path) -> None:
     InputError
         If it cannot be read.
     UsageError
-        If it is of another recipe.
+        If it is of another recipe, or of other tracks.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -132,17 +156,28 @@ def load_checkpoint(run: Run, path: Path) -> None:
         may = ", ".join(f"run.{key}" for key in CHANGEABLE)
         hint = f"go on with the recipe in run.toml; these may change: {may}"
         raise UsageError(f"{path}: was written by a run of another recipe", hint=hint)
+    if content.get("tracks", _tracks(run)) != _tracks(run):
+        hint = "put back what is missing, take away what is new; or begin anew in another folder"
+        raise UsageError(f"{path}: tracks, tags or parts of the dataset are not those that the run began with", hint=hint)
     run.model.load_state_dict(content["model"])
     run.step, run.stage, run.stage_began = content["step"], content["stage"], content["stage_began"]
     if run.stage:
         replace_optimizer(run, run.stages.next[run.stage - 1])
     run.optimizer.load_state_dict(content["optimizer"])
-    if run.average is not None and content["average"] is not None:
+    run.fabric.strategy.precision.load_state_dict(content.get("precision", {}))
+    is_early = isinstance(run.average, LateAverage) and len(content["history"]) <= run.average.first
+    if run.average is not None and not is_early:  # early: the run was made longer, its last epochs are others
         run.average.n = content["average"]["n"]
         run.average.state = {key: run.fabric.to_device(value) for key, value in content["average"]["state"].items()}
     run.history = [Epoch(**plain) for plain in content["history"]]
     for epoch in run.history:
         run.schedule.measured(worth(run, dict(epoch.scores)))
+
+
+def _tracks(run: Run) -> str:
+    """Return what changes when tags, tracks or parts of the dataset do."""
+    parts = {part: list(ids) for part, ids in run.data.split.parts.items()}
+    return hashlib.sha256(json.dumps([run.data.tags, parts], sort_keys=True).encode()).hexdigest()
 
 
 def _comparable(config: Config) -> Config:
