@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from earmark import predictions
 from earmark.errors import InputError
 from earmark.predictions import Predictions, load_predictions
 
@@ -12,11 +13,11 @@ from earmark.predictions import Predictions, load_predictions
 @pytest.fixture
 def stored(tmp_path: Path) -> Path:
     generator = np.random.default_rng(0)
-    predictions = Predictions(
+    made = Predictions(
         targets=generator.random((40, 3)) < 0.3, scores=generator.random((40, 3)).astype(np.float32),
         ids=tuple(f"track {i}" for i in range(40)), tags=("a", "b", "c"), model="run",
     )  # fmt: skip
-    predictions.save(tmp_path / "test.npz")
+    made.save(tmp_path / "test.npz")
     return tmp_path / "test.npz"
 
 
@@ -33,6 +34,12 @@ def test_damage_anywhere_is_told_or_harmless(stored: Path) -> None:
             assert np.array_equal(found.scores, whole.scores)
             assert found.ids == whole.ids
     assert n_told > len(original) // 7 // 2
+
+
+def test_a_file_of_another_version_says_so(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictions, "FORMAT", 2)
+    with pytest.raises(InputError, match="written by another version"):
+        load_predictions(stored)
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, -1])

@@ -108,6 +108,8 @@ def load_predictions(path: Path) -> Predictions:
         for name in ("groups", "shared"):
             plain[name] = {kind: tuple(values) for kind, values in plain[name].items()}
         return Predictions(**arrays, **plain)
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:

@@ -56,6 +56,25 @@ def test_statistics_are_the_mean_over_batches() -> None:
     assert (model[1].momentum, model.training) == (0.1, True)
 
 
+def test_frozen_statistics_are_not_measured_anew() -> None:
+    model = nn.Sequential(network(), nn.BatchNorm1d(2))
+    model[0].eval()
+    frozen, learning = model[0][1].running_mean.clone(), model[1].running_mean.clone()
+    modes = [module.training for module in model.modules()]
+    measure_statistics(model, iter([torch.randn(16, 3)]))
+    assert torch.equal(model[0][1].running_mean, frozen)
+    assert not torch.equal(model[1].running_mean, learning)
+    assert [module.training for module in model.modules()] == modes
+
+
+def test_a_moving_average_begins_a_stage_with_the_weights_as_they_are() -> None:
+    model = network()
+    average = MovingAverage(0.9, model)
+    set_weights(model, 3.0)
+    average.begin_stage(model)
+    assert average.state["0.weight"].unique().tolist() == [3.0]
+
+
 def test_averaged_weights_stand_in_for_a_while() -> None:
     model = network()
     own = {name: value.clone() for name, value in model.state_dict().items()}

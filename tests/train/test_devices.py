@@ -55,10 +55,45 @@ def test_two_devices_learn_what_one_learns(
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert [line.get("number") for line in lines] == [1, 2, None], "the first device alone prints"
+    history = [json.loads(line) for line in (tmp_path / "alone" / "history.jsonl").read_text().splitlines()]
+    losses = [[epoch["train_loss"] for epoch in epochs] for epochs in (lines[:2], history)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4), "of the items of both devices"
     assert lines[-1]["test"] == pytest.approx(alone["test"], abs=1e-4)
     one, two = (torch.load(tmp_path / run / "checkpoint.pt", weights_only=True)["model"] for run in ("alone", "both"))
     for name, value in one.items():
         torch.testing.assert_close(value, two[name], rtol=1e-3, atol=1e-5)
+
+
+def test_devices_judge_with_the_statistics_that_are_kept(recipe: dict[str, Any], tmp_path: Path) -> None:
+    recipe["run"] |= {"batch_size": 8, "epochs": 1, "overfit_check": False}
+    (tmp_path / "tones.toml").write_text(to_toml(recipe))
+    done = subprocess.run(
+        [sys.executable, *command(tmp_path / "tones.toml", tmp_path / "run", "--json")],
+        capture_output=True, text=True, env=environment(), timeout=90, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    epoch, results = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
+    assert epoch["scores"] == pytest.approx(results["validation"], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "folder", "problem"),
+    [
+        (["--set", "data.root=nowhere"], "run", "error: nowhere: there is no such folder"),
+        ([], "tones.toml/run", "tones.toml/run: cannot be created: Not a directory"),
+    ],
+    ids=["a recipe that all refuse", "a folder that the first cannot make"],
+)
+def test_no_device_waits_for_one_that_ends_with_an_error(
+    together: Path, tmp_path: Path, changes: list[str], folder: str, problem: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, *command(together, tmp_path / folder, *changes)],
+        capture_output=True, text=True, env=environment(), timeout=90, check=False,
+    )  # fmt: skip
+    assert done.returncode in (1, 2)
+    assert problem in done.stderr
+    assert "defect" not in done.stderr
 
 
 def test_a_lost_device_is_told_and_the_run_goes_on_later(together: Path, quick: dict[str, Any], tmp_path: Path) -> None:

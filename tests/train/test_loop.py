@@ -4,6 +4,7 @@ import copy
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from earmark.errors import EarmarkError, InputError, UnknownNameError, UsageErro
 from earmark.models.base import load  # noqa: E402
 from earmark.predictions import load_predictions  # noqa: E402
 from earmark.train import loop, overfitting, train  # noqa: E402
+from earmark.train.checkpoints import load_checkpoint, write_checkpoint  # noqa: E402
 from earmark.train.overfitting import check_that_it_learns  # noqa: E402
 from earmark.train.run import set_up  # noqa: E402
 
@@ -103,6 +105,73 @@ def test_a_killed_run_goes_on_bit_for_bit(
     assert all(torch.equal(best[0][name], best[1][name]) for name in best[0])
 
 
+def test_best_weights_that_no_checkpoint_knows_are_forgotten(
+    quick: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after the best weights of the second epoch were written and before its checkpoint was."""
+    quick["run"] |= {"epochs": 3, "monitor": "loss"}
+    quick["optimizer"]["lr"] = 0.001
+    quick["stages"] = {"epochs": 1, "next": [{"name": "sgd", "lr": 0.01}]}
+    whole = train(quick, tmp_path / "whole")
+    write, n_written = loop.write_checkpoint, 0
+
+    def killed(run: Any, folder: Path) -> None:
+        nonlocal n_written
+        n_written += 1
+        if n_written == 2:
+            assert run.history[-1].is_best, "else this tests nothing"
+            raise KeyboardInterrupt
+        write(run, folder)
+
+    monkeypatch.setattr(loop, "write_checkpoint", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(quick, tmp_path / "cut")
+    monkeypatch.undo()
+    assert train(quick | {"run": quick["run"] | {"epochs": 1}}, tmp_path / "cut", resume=True)["epoch"] == 1
+    first = load(tmp_path / "cut" / "best.safetensors").state_dict()
+    assert all(torch.equal(value, first[name]) for name, value in weights(tmp_path / "cut").items())
+    assert train(quick, tmp_path / "cut", resume=True) == whole
+    assert not list((tmp_path / "cut").glob("best-*")), "nothing is left over"
+
+
+def test_a_run_that_was_killed_in_its_first_epoch_begins_again(quick: dict[str, Any], tmp_path: Path) -> None:
+    def killed(step: int, n: int, loss: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(quick, tmp_path / "cut", on_step=killed)
+    assert train(quick, tmp_path / "cut", resume=True) == train(quick, tmp_path / "whole")
+
+
+def test_a_run_does_not_go_on_with_other_tracks(quick: dict[str, Any], root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root, tmp_path / "grows")
+    quick["data"]["root"] = tmp_path / "grows"  # a path is as good as text
+    train(quick, tmp_path / "run")
+    assert read_config(tmp_path / "run" / "run.toml")["data"]["root"] == str(tmp_path / "grows")
+    shutil.copy(root / "low" / "0.wav", tmp_path / "grows" / "low" / "new.wav")
+    with pytest.raises(UsageError, match="are not those that the run began with"):
+        train(quick, tmp_path / "run", resume=True)
+
+
+def test_a_longer_run_averages_its_own_last_epochs(quick: dict[str, Any], tmp_path: Path) -> None:
+    quick["run"] |= {"epochs": 4, "swa": 0.5}
+    train(quick, tmp_path / "run")
+    quick["run"]["epochs"] = 12
+    train(quick, tmp_path / "run", resume=True)
+    assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["average"]["n"] == 6
+
+
+def test_the_scale_of_half_precision_goes_on(quick: dict[str, Any], tmp_path: Path) -> None:
+    quick["run"]["precision"] = "bf16-mixed"
+    (tmp_path / "predictions").mkdir()
+    first, second = set_up(quick), set_up(quick)
+    for run, scale in ((first, 8.0), (second, 16.0)):
+        run.fabric.strategy.precision.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+    write_checkpoint(first, tmp_path)
+    load_checkpoint(second, tmp_path / "checkpoint.pt")
+    assert second.fabric.strategy.precision.scaler.get_scale() == 8.0
+
+
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(recipe: dict[str, Any], tmp_path: Path) -> None:
     recipe["run"] |= {"epochs": 1, "overfit_check": False}
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
@@ -118,7 +187,16 @@ def test_a_run_goes_on_for_more_epochs_but_not_with_another_recipe(recipe: dict[
     train(recipe, tmp_path / "run")
     longer = copy.deepcopy(recipe)
     longer["run"]["epochs"] = 2
-    assert train(longer, tmp_path / "run", resume=True)["epochs"] == 2
+    under_way = []
+    results = train(
+        longer,
+        tmp_path / "run",
+        resume=True,
+        on_step=lambda *_: under_way.append((tmp_path / "run/results.json").exists()),
+    )
+    assert results["epochs"] == 2
+    assert not any(under_way), "results of the shorter run would pass for those of this one"
+    assert read_config(tmp_path / "run" / "run.toml") == longer, "so that it goes on with that the next time too"
     other = copy.deepcopy(longer)
     other["optimizer"]["lr"] = 0.02
     with pytest.raises(UsageError, match="of another recipe"):
@@ -157,6 +235,34 @@ def test_a_run_that_diverges_says_so_and_keeps_its_checkpoint(recipe: dict[str, 
         with pytest.raises(EarmarkError, match=r"the loss became nan in step 8, epoch 2"):
             train(recipe, tmp_path / "run", resume=True, on_step=spoil)
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
+
+
+def test_gradients_that_are_no_numbers_are_told_in_words(quick: dict[str, Any], tmp_path: Path) -> None:
+    quick["run"]["clip"] = 1.0
+    quick["optimizer"] = {"name": "sgd", "lr": 1e30}
+    with pytest.raises(EarmarkError, match="the loss became nan in step"):
+        train(quick, tmp_path / "run")
+
+
+def test_too_little_memory_is_told(quick: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nMore lines.")
+
+    monkeypatch.setattr(loop, "_step", full)
+    with pytest.raises(EarmarkError, match=r"^out of memory: CUDA out of memory\. Tried to allocate 2 GiB\.$"):
+        train(quick, tmp_path / "run")
+
+
+def test_what_chooses_has_to_be_known_before_the_run(quick: dict[str, Any], root: Path, tmp_path: Path) -> None:
+    table = tmp_path / "tracks.csv"
+    rows = [f"{root}/{name}/{i}.wav,{name};{'ab'[i % 2]},{('train', 'validation')[i % 3 % 2]}"
+            for name in CLASSES for i in range(8)]  # fmt: skip
+    table.write_text("path,tags,split\n" + "\n".join(rows) + "\n")
+    quick["data"] |= {"dataset": "table", "root": str(table), "split": "published"}
+    quick["loss"] = {"name": "bce"}
+    with pytest.raises(UsageError, match=r"run\.monitor is 'accuracy', which this validation part cannot tell"):
+        train(quick, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_what_cannot_learn_is_stopped_before_the_run(
@@ -282,6 +388,18 @@ def test_stages_change_the_optimiser_and_begin_with_the_best_weights(quick: dict
     assert len(last) == 3, "nothing gets better than the first at a rate of zero: the stage ends by its patience of two"
     best = max(epochs[:5], key=lambda epoch: epoch.scores["accuracy"])
     assert last[0].scores == best.scores
+
+
+def test_a_moving_average_begins_a_stage_with_the_best_weights(quick: dict[str, Any], tmp_path: Path) -> None:
+    quick["run"] |= {"epochs": 40, "ema": 0.5, "monitor": "loss"}
+    quick["optimizer"]["lr"] = 0.1
+    quick["schedule"] = {"name": "constant"}
+    quick["stages"] = {"patience": 1, "next": [{"name": "sgd", "lr": 0.0, "epochs": 1}]}
+    epochs = []
+    train(quick, tmp_path / "run", on_epoch=epochs.append)
+    *first, worse, last = epochs
+    assert (worse.stage, worse.is_best, last.stage) == (0, False, 1), "else this tests nothing"
+    assert last.scores == first[-1].scores
 
 
 def test_clips_shorter_than_the_network_hears_are_told(recipe: dict[str, Any], tmp_path: Path) -> None:

@@ -30,6 +30,10 @@ class Average(Protocol):
         """Learn that an epoch, counted from 0, is over."""
         ...
 
+    def begin_stage(self, model: nn.Module) -> None:
+        """Learn that the weights were replaced by the best ones."""
+        ...
+
     @property
     def needs_statistics(self) -> bool:
         """Whether the statistics of batch norms have to be measured for the averaged weights."""
@@ -49,6 +53,10 @@ class MovingAverage:
 
     def __init__(self, past: float, model: nn.Module) -> None:
         self.past, self.n, self.state = past, 0, _copied(model)
+
+    def begin_stage(self, model: nn.Module) -> None:
+        """Begin anew with the weights as they are: what led away from them is forgotten."""
+        self.state = _copied(model)
 
     def after_step(self, model: nn.Module) -> None:
         """Let the average follow; what counts, and statistics of batches, is taken as it is."""
@@ -81,6 +89,9 @@ class LateAverage:
 
     def after_step(self, model: nn.Module) -> None:
         """Do nothing."""
+
+    def begin_stage(self, model: nn.Module) -> None:
+        """Do nothing: the mean is that of the last epochs, whatever their stage."""
 
     def after_epoch(self, model: nn.Module, epoch: int) -> None:
         """Take the weights into the mean."""
@@ -125,13 +136,14 @@ def measure_statistics(model: nn.Module, waveforms: Iterator[Tensor]) -> None:
 
     Parameters
     ----------
-    model : whose batch norms get them; everything else is in eval mode meanwhile
+    model : whose batch norms in training mode get them; what is frozen is in eval mode and keeps its own. Everything
+        else is in eval mode meanwhile
     waveforms : batches (B, S)
     """
-    norms = [module for module in model.modules() if isinstance(module, NORMS) and module.track_running_stats]
+    modes = [(module, module.training) for module in model.modules()]
+    norms = [one for one, learns in modes if learns and isinstance(one, NORMS) and one.track_running_stats]
     if not norms:
         return
-    was_training = model.training
     momenta = [norm.momentum for norm in norms]
     model.eval()
     for norm in norms:
@@ -142,7 +154,8 @@ def measure_statistics(model: nn.Module, waveforms: Iterator[Tensor]) -> None:
         model(waveform)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
-    model.train(was_training)
+    for module, mode in modes:
+        module.training = mode
 
 
 def _copied(model: nn.Module) -> State:

@@ -4,8 +4,8 @@ import hashlib
 import io
 import json
 import pickle
-from contextlib import suppress
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -37,14 +37,16 @@ def check_folder(folder: Path, *, resume: bool) -> None:
         raise UsageError(f"{folder}: is not empty", hint="name a new folder, or go on with resume")
 
 
-def begin_folder(folder: Path, config: Config) -> None:
-    """Make the folder of a run that is known to work, and say in it what the run is; the same when it goes on."""
+def begin_folder(run: Run, folder: Path, config: Config) -> None:
+    """Make the folder of a run that is known to work or goes on, and say in it what the run is."""
     try:
         (folder / "predictions").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder}: cannot be created: {error.strerror or error}") from error
     write_text(folder / "run.toml", to_toml(config))
-    write_text(folder / "provenance.json", json.dumps(provenance(), indent=1) + "\n")
+    if not (folder / "provenance.json").exists():
+        write_text(folder / "provenance.json", json.dumps(provenance(), indent=1) + "\n")
+    settle_best(run, folder)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -54,7 +56,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def save_model(run: Run, folder: Path, scores: Mapping[str, float], predictions: Predictions) -> None:
-    """Write the weights as they are now, with their card, as the best ones: `write_checkpoint` makes that true.
+    """Write the weights as they are now, with their card, and predictions: they are to be the best ones.
 
     Parameters
     ----------
@@ -62,6 +64,10 @@ def save_model(run: Run, folder: Path, scores: Mapping[str, float], predictions:
     folder : of the run
     scores : metrics of the validation part
     predictions : of the validation part; thresholds and calibration in the card come from them
+
+    Notes
+    -----
+    They become `best.safetensors` when the checkpoint is written that knows of them: see `write_checkpoint`.
     """
     model, data, table = run.model, run.data, run.config["model"]
     model.card = ModelCard(
@@ -89,6 +95,7 @@ def save_model(run: Run, folder: Path, scores: Mapping[str, float], predictions:
         thresholds=tuple(metrics.best_thresholds(predictions.targets, predictions.scores).tolist()),
         calibration=metrics.fit_calibration(predictions.targets, predictions.scores, tags=data.tags).to_dict(),
     )
+    predictions.save(folder / "predictions" / "validation.npz")
     save(model, folder / PENDING.format(run.best_epoch()))
 
 
@@ -158,13 +165,16 @@ def load_checkpoint(run: Run, path: Path) -> None:
         raise UsageError(f"{path}: was written by a run of another recipe", hint=hint)
     if content.get("tracks", _tracks(run)) != _tracks(run):
         hint = "put back what is missing, take away what is new; or begin anew in another folder"
-        raise UsageError(f"{path}: tracks, tags or parts of the dataset are not those that the run began with", hint=hint)
+        raise UsageError(
+            f"{path}: tracks, tags or parts of the dataset are not those that the run began with", hint=hint
+        )
     run.model.load_state_dict(content["model"])
     run.step, run.stage, run.stage_began = content["step"], content["stage"], content["stage_began"]
     if run.stage:
         replace_optimizer(run, run.stages.next[run.stage - 1])
     run.optimizer.load_state_dict(content["optimizer"])
-    run.fabric.strategy.precision.load_state_dict(content.get("precision", {}))
+    if content.get("precision"):
+        run.fabric.strategy.precision.load_state_dict(content["precision"])
     is_early = isinstance(run.average, LateAverage) and len(content["history"]) <= run.average.first
     if run.average is not None and not is_early:  # early: the run was made longer, its last epochs are others
         run.average.n = content["average"]["n"]

@@ -56,8 +56,17 @@ def worth(run: Run, scores: dict[str, float]) -> float:
     return -scores["loss"] if monitor == "loss" else scores[monitor]
 
 
+def check_monitor(run: Run) -> None:
+    """Raise `UsageError` if the validation part cannot tell what is to choose the best weights."""
+    n, k = len(run.data.split["validation"]), len(run.data.tags)
+    constant = np.full((n, k), 1 / k, np.float32)
+    worth(run, judge(run, of_part(run.data.dataset, run.data.split, "validation", constant, model="", protocol="")))
+
+
 def predict(run: Run, part: str, *, name: str) -> Predictions:
     """Return scores of a part: of each track the mean over evenly spaced chunks, the last at its end.
+
+    With several devices, all judge with the statistics of batch norms that the first has: those are written.
 
     Parameters
     ----------
@@ -67,6 +76,9 @@ def predict(run: Run, part: str, *, name: str) -> Predictions:
     """
     scores = np.zeros((len(run.data.split[part]), len(run.data.tags)), np.float32)
     run.model.eval()
+    if run.fabric.world_size > 1:
+        for buffer in run.model.buffers():
+            torch.distributed.broadcast(buffer, src=0)
     with torch.no_grad(), run.fabric.autocast():
         for index, mean in _means(run, part):
             scores[index] = mean

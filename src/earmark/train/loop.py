@@ -2,9 +2,11 @@
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from earmark.train.checkpoints import (
 )
 from earmark.train.event_file import need_tensorboard
 from earmark.train.feeding import Piece, drawn, steps
-from earmark.train.judging import judge, predict, worth
+from earmark.train.judging import check_monitor, judge, predict, worth
 from earmark.train.options import resolved, schema
 from earmark.train.overfitting import check_that_it_learns
 from earmark.train.records import Recorder, open_recorder
@@ -54,7 +56,7 @@ def train(
     ----------
     config : the tables of the recipe; see `schema`
     folder : of the run; new, unless `resume`
-    resume : go on from the checkpoint in the folder
+    resume : go on from the checkpoint in the folder; from the begin if the run was cut off before its first one
     on_step : called with the step, the number of steps in all, and the loss
     on_epoch : called after every epoch
 
@@ -65,38 +67,39 @@ def train(
     Raises
     ------
     UsageError
-        If the recipe has a key that nobody takes, the folder is not empty, or the checkpoint is of another recipe.
+        If the recipe has a key that nobody takes, the folder is not empty, or the checkpoint is of another recipe or of
+        other tracks.
     InputError
         If there is no data, the disk is full, or the network cannot learn one batch by heart.
     EarmarkError
-        If the loss is no number any more, or a device was lost. Earlier checkpoints stay as they are.
+        If the loss is no number any more, a device was lost, or has too little memory. Earlier checkpoints stay as they
+        are.
 
     Notes
     -----
     With several devices every one of them runs this; the first writes, and its callbacks alone are called.
     """
-    config = resolved(config)
+    config = resolved(json.loads(json.dumps(config, default=os.fspath)))
     check_config(config, schema())
     check_folder(folder, resume=resume)
     if config.get("run", {}).get("tensorboard"):
         need_tensorboard()
-    run = set_up(config)
-    is_first = run.fabric.is_global_zero
-    if resume:
-        load_checkpoint(run, folder / "checkpoint.pt")
-    elif run.options.overfit_check and run.start.freeze != "encoder":
-        check_that_it_learns(run)
-    if is_first and not resume:
-        begin_folder(folder, config)
-    run.fabric.barrier()
-    recorder = open_recorder(folder) if is_first and run.options.tensorboard else None
-    try:
-        with _worded_losses(run):
+    with _worded_errors():
+        run = set_up(config)
+        check_monitor(run)
+        if resume and (folder / "checkpoint.pt").is_file():
+            load_checkpoint(run, folder / "checkpoint.pt")
+        elif run.options.overfit_check and run.start.freeze != "encoder":
+            check_that_it_learns(run)
+        _by_the_first(run, partial(begin_folder, run, folder, config))
+        is_first = run.fabric.is_global_zero
+        recorder = open_recorder(folder) if is_first and run.options.tensorboard else None
+        try:
             _epochs(run, folder, recorder, on_step if is_first else None, on_epoch if is_first else None)
             return _finish(run, folder)
-    finally:
-        if recorder is not None:
-            recorder.close()
+        finally:
+            if recorder is not None:
+                recorder.close()
 
 
 def _epochs(
@@ -109,6 +112,8 @@ def _epochs(
     for number in range(len(run.history) + 1, run.options.epochs + 1):
         if _is_finished(run) or not _enter_stage(run, folder):
             break
+        if run.fabric.is_global_zero:
+            (folder / "results.json").unlink(missing_ok=True)  # of the shorter run that this one goes on from
         begun = time.monotonic()
         loss = learn(run, number - 1, on_step, recorder)
         if run.average is not None:
@@ -116,20 +121,17 @@ def _epochs(
         with averaged(run.model, run.average, lambda: waveforms(run, 0)):
             predictions = predict(run, "validation", name=folder.name)
             epoch = _concluded(run, number, loss, judge(run, predictions), time.monotonic() - begun)
-            if epoch.is_best and run.fabric.is_global_zero:
-                predictions.save(folder / "predictions" / "validation.npz")
-                save_model(run, folder, epoch.scores, predictions)
+            if epoch.is_best:
+                _by_the_first(run, partial(save_model, run, folder, epoch.scores, predictions))
             if recorder is not None:
                 recorder.epoch(run, epoch, predictions)
-        if run.fabric.is_global_zero:
-            write_checkpoint(run, folder)
-        run.fabric.barrier()
+        _by_the_first(run, partial(write_checkpoint, run, folder))
         if on_epoch is not None:
             on_epoch(epoch)
 
 
 def learn(run: Run, epoch: int, on_step: Listener | None = None, recorder: Recorder | None = None) -> float:
-    """Let the network learn for an epoch; return the mean loss.
+    """Let the network learn for an epoch; return the mean loss, over all devices.
 
     Parameters
     ----------
@@ -156,7 +158,8 @@ def learn(run: Run, epoch: int, on_step: Listener | None = None, recorder: Recor
             losses += _looked_at(run, unseen, epoch, on_step)
             unseen = []
     losses += _looked_at(run, unseen, epoch, on_step) if unseen else []
-    return float(np.mean(losses))
+    mean = run.fabric.all_reduce(run.fabric.to_device(torch.tensor(np.mean(losses))), reduce_op="mean")
+    return float(mean)
 
 
 def _step(run: Run, pieces: list[Piece], targets: Tensor, recorder: Recorder | None) -> Tensor:
@@ -174,7 +177,9 @@ def _step(run: Run, pieces: list[Piece], targets: Tensor, recorder: Recorder | N
         total += loss.detach()
     norm = None
     if run.options.clip:
-        norm = run.fabric.clip_gradients(run.network, run.optimizer, max_norm=run.options.clip)
+        norm = run.fabric.clip_gradients(
+            run.network, run.optimizer, max_norm=run.options.clip, error_if_nonfinite=False
+        )  # an error would be raised at once, and the device waited for: `_looked_at` sees the loss
     if recorder is not None:
         recorder.step(run, total, norm)
     run.optimizer.step()
@@ -248,6 +253,8 @@ def _enter_stage(run: Run, folder: Path) -> bool:
         return False
     run.stage, run.stage_began = run.stage + 1, len(run.history)
     load_best(run, folder)
+    if run.average is not None:
+        run.average.begin_stage(run.model)
     replace_optimizer(run, run.stages.next[run.stage - 1])
     return True
 
@@ -267,37 +274,56 @@ def load_best(run: Run, folder: Path) -> None:
 def _finish(run: Run, folder: Path) -> dict[str, Any]:
     """Judge every part with the best weights, and write that down."""
     load_best(run, folder)
-    found = {}
-    for part in ("validation", "test"):
-        if run.data.split.parts.get(part):
-            predictions = predict(run, part, name=folder.name)
-            found[part] = judge(run, predictions)
-            if run.fabric.is_global_zero:
-                predictions.save(folder / "predictions" / f"{part}.npz")
+    parts = [part for part in ("validation", "test") if run.data.split.parts.get(part)]
+    predictions = {part: predict(run, part, name=folder.name) for part in parts}
     results = {
         "epoch": run.best_epoch(),
         "epochs": len(run.history),
         "tracks": run.data.split.sizes,
         "unreadable": sorted(run.data.unreadable),
-        **found,
+        **{part: judge(run, one) for part, one in predictions.items()},
     }
-    if run.fabric.is_global_zero:
+
+    def write() -> None:
+        for part, one in predictions.items():
+            one.save(folder / "predictions" / f"{part}.npz")
         write_text(folder / "results.json", json.dumps(results, indent=1) + "\n")
-    run.fabric.barrier()
+
+    _by_the_first(run, write)
     return results
 
 
+def _by_the_first(run: Run, write: Callable[[], None]) -> None:
+    """Let the first device write while the others wait; what goes wrong there is raised on all, so that none waits."""
+    problem: EarmarkError | None = None
+    if run.fabric.is_global_zero:
+        try:
+            write()
+        except EarmarkError as error:
+            problem = error
+    problem = run.fabric.broadcast(problem)
+    if problem is not None:
+        raise problem
+
+
 @contextmanager
-def _worded_losses(run: Run) -> Iterator[None]:
-    """Say in words that a device was lost: what waits for it learns that from its connection."""
+def _worded_errors() -> Iterator[None]:
+    """Say in words that memory is short, or that a device was lost: what waits for it learns that from its connection.
+
+    Where devices wait for each other on the way out of an error, it is that error which counts.
+    """
     try:
         yield
+    except torch.OutOfMemoryError as error:
+        hint = "lower run.batch_size, or raise run.accumulate, which changes no more than rounding without batch norms"
+        raise EarmarkError(f"out of memory: {str(error).splitlines()[0]}", hint=hint) from error
     except RuntimeError as error:
-        if run.fabric.world_size == 1 or not any(
-            word in str(error) for word in ("onnection", "peer", "NCCL", "imed out")
-        ):
+        if isinstance(error.__context__, EarmarkError):
+            raise error.__context__ from None
+        are_several = torch.distributed.is_available() and torch.distributed.is_initialized()
+        if not are_several or not any(word in str(error) for word in ("onnection", "peer", "NCCL", "imed out")):
             raise
         raise EarmarkError(
             f"another device of this run is gone: {str(error).splitlines()[0]}",
-            hint="the last checkpoint is intact: go on with resume",
+            hint="what it said tells why; where there is a checkpoint, it is intact: go on with resume",
         ) from error
