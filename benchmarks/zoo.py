@@ -103,7 +103,7 @@ def work(job: tuple[str, str, Settings, str, str, list[str], str]) -> tuple[str,
     try:
         path = Path(folder)
         config = settings(table, name, different, fold, root, changes)
-        train(config, path, resume=(path / "checkpoint.pt").is_file())
+        train(config, path, resume=(path / "run.toml").is_file())
     except EarmarkError as error:
         return folder, time.monotonic() - begun, f"{error} ({error.hint})"
     return folder, time.monotonic() - begun, ""

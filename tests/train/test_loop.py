@@ -153,6 +153,13 @@ def test_a_run_does_not_go_on_with_other_tracks(quick: dict[str, Any], root: Pat
         train(quick, tmp_path / "run", resume=True)
 
 
+@pytest.mark.parametrize("content", [[1, 2], {"format": 1}, {"weights": 0.0}], ids=["list", "older", "other"])
+def test_another_checkpoint_is_told(quick: dict[str, Any], tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "checkpoint.pt")
+    with pytest.raises(InputError, match="is no checkpoint of a run"):
+        train(quick, tmp_path, resume=True)
+
+
 def test_a_longer_run_averages_its_own_last_epochs(quick: dict[str, Any], tmp_path: Path) -> None:
     quick["run"] |= {"epochs": 4, "swa": 0.5}
     train(quick, tmp_path / "run")

@@ -159,7 +159,9 @@ def load_checkpoint(run: Run, path: Path) -> None:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
         raise InputError(f"{path}: cannot be read: {error}", hint="begin the run anew in another folder") from error
-    if content.get("format") != FORMAT or _comparable(content["config"]) != _comparable(run.config):
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InputError(f"{path}: is no checkpoint of a run", hint="begin the run anew in another folder")
+    if _comparable(content["config"]) != _comparable(run.config):
         may = ", ".join(f"run.{key}" for key in CHANGEABLE)
         hint = f"go on with the recipe in run.toml; these may change: {may}"
         raise UsageError(f"{path}: was written by a run of another recipe", hint=hint)
