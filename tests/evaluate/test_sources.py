@@ -73,7 +73,7 @@ def test_a_killed_run_says_what_to_do(run) -> None:
     (run / "best.safetensors").write_bytes(b"")
     with pytest.raises(InputError, match="did not come to its end") as caught:
         gather(run)
-    assert "--resume" in str(caught.value.hint)
+    assert f"earmark train --resume {run} ends it" in str(caught.value.hint)
     assert "--dataset NAME" in str(caught.value.hint)
 
 

@@ -72,7 +72,7 @@ def test_what_cannot_be_loaded_says_why(write_run: Write, tmp_path: Path) -> Non
     best.unlink()
     with pytest.raises(AssetError, match="has not finished its first epoch") as error:
         load_weights(run)
-    assert "--resume" in str(error.value.hint)
+    assert "earmark train --resume " in str(error.value.hint)
     for damaged in (whole[:1000], whole[:-1] + b"\x7f", b""):
         best.write_bytes(damaged)
         with pytest.raises(AssetError, match=r"best\.safetensors: (not a safetensors file|damaged)") as error:

@@ -130,7 +130,7 @@ def _of_folder(folder: Path, part: str) -> Material:
     others = sorted(file.stem for file in (folder / "predictions").glob("*.npz"))
     if others:
         raise InputError(f"{folder}: has no predictions of the {part} part", hint=f"--part {' or '.join(others)}")
-    hint = f"earmark train {folder / 'run.toml'} --resume -o {folder} ends it"
+    hint = f"earmark train --resume {folder} ends it"
     if (folder / BEST).is_file():
         hint += f"; earmark evaluate {folder} --dataset NAME --root FOLDER judges its best weights so far"
     raise InputError(f"{folder}: has no predictions: the run did not come to its end", hint=hint)

@@ -71,7 +71,7 @@ def model_file(model: ModelName) -> Path:
         if _is_file(path / RECIPE):
             raise AssetError(
                 f"{path}: the run has not finished its first epoch: there is no {BEST} yet",
-                hint="wait for it, or let the run go on: earmark train RECIPE --resume",
+                hint=f"wait for it, or let the run go on: earmark train --resume {path}",
             )
         raise AssetError(
             f"{path}: there is no such model: no file, and no folder with a {BEST}",
