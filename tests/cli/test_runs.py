@@ -120,7 +120,9 @@ def test_import_puts_a_run_among_the_models(cli: Cli, music: Path, run: Path) ->
 
 
 def test_export_for_where_pytorch_is_not(cli: Cli, music: Path, run: Path, tmp_path: Path) -> None:
-    assert cli("models", "export", run, "-o", tmp_path / "mine.onnx").status == 0
+    exported = cli("models", "export", run, "-o", tmp_path / "mine.onnx")
+    assert exported.status == 0
+    assert exported.err == f"{tmp_path / 'mine.onnx'}: the model; earmark tag --model {tmp_path / 'mine.onnx'} SONG\n"
     expected = json.loads(cli("tag", music / "a.wav", "--json", "-m", run).out)
     answer = cli("tag", music / "a.wav", "--json", "-m", tmp_path / "mine.onnx", "--resume", tmp_path / "state")
     tags = json.loads(answer.out)["tags"]

@@ -255,8 +255,10 @@ def export(name: Name, output: Output, quiet: Quiet = False) -> None:
     It leads from raw audio to scores and embedding: the mel spectrogram is in the graph. The file's metadata hold the
     card (earmark.card), labels, sample_rate, chunk_samples, hop_samples, context_samples and licence.
     """
-    from earmark.cli.output import download_progress
+    from earmark.cli import output as streams
     from earmark.models.portable import export_model
 
-    with download_progress(quiet=quiet) as progress:
+    with streams.download_progress(quiet=quiet) as progress:
         export_model(name, output, progress=progress)
+    if not quiet:
+        streams.note(f"{output}: the model; earmark tag --model {output} SONG")

@@ -6,9 +6,11 @@
 import copy
 import inspect
 import json
+import logging
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import onnx
@@ -83,7 +85,7 @@ class _Layers(nn.Module):
 def _to_onnx(
     module: nn.Module, example: Tensor, output_names: Sequence[str], dynamic: dict[int, torch.export.Dim]
 ) -> onnx.ModelProto:
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), _quiet("torch.onnx"), torch.no_grad():
         warnings.simplefilter("ignore")  # of the exporter, about packages that are not installed
         program = torch.onnx.export(
             module,
@@ -100,6 +102,18 @@ def _to_onnx(
     model = program.model_proto
     _tidy(model)
     return model
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Let a logger pass on errors only."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _tidy(model: onnx.ModelProto) -> None:
