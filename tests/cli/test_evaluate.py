@@ -50,6 +50,15 @@ def test_a_line_per_metric_in_a_pipe(cli, run) -> None:
     assert "could not be opened" in answer.err
 
 
+def test_a_split_goes_with_a_dataset(cli, run) -> None:
+    for option in (("--split", "fold-2"), ("--option", "vocabulary=all")):
+        answer = cli("evaluate", run, *option)
+        assert answer.status == 2
+        assert "is of a dataset to score" in answer.err
+    assert "nothing to evaluate is named" in cli("evaluate").err
+    assert "two things to evaluate" in cli("evaluate", run, "--scores", "s.npy", "--targets", "t.npy").err
+
+
 def test_a_report_and_json(cli, run, tmp_path) -> None:
     answer = cli("evaluate", run, "--resamples", 5, "-o", tmp_path / "report", "--json")
     assert answer.status == 0
@@ -93,7 +102,7 @@ def test_stored_scores(cli, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        ((), 2, "expected either WHAT or stored scores"),
+        ((), 2, "nothing to evaluate is named"),
         (("nothing.npz",), 1, "nothing.npz: cannot be read"),
         (("musicnn.pons_mtt",), 2, "add --dataset NAME --root FOLDER"),
         (("x", "--dataset", "tabel", "--root", "."), 2, "did you mean 'table'?"),

@@ -174,7 +174,7 @@ def test_validation_of_other_tags(make) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "expected either WHAT or stored scores"),
+        ({}, "nothing to evaluate is named"),
         ({"scores": "a.csv"}, "two files"),
         ({"what": "net", "dataset": "gtzan"}, "a dataset needs its folder"),
         ({"what": "net"}, "a model needs tracks"),

@@ -75,7 +75,7 @@ Mean = Annotated[bool, typer.Option("--mean", help="Also mean and standard devia
 def register(parent: typer.Typer) -> None:
     """Add the commands."""
     parent.command("evaluate")(evaluate)
-    parent.command("compare")(compare)
+    parent.command("compare", short_help="Put models side by side: which are better than the first?")(compare)
 
 
 def evaluate(
@@ -137,9 +137,9 @@ def evaluate(
     written = evaluation.write_report(report, output) if output else ()
     stored = evaluation.store(report, what) if store and what is not None else None
     _print_report(report, as_json=as_json, quiet=quiet)
-    if stored is not None:
+    if stored is not None and not quiet:
         streams.note(f"{stored}: its card has the thresholds and the calibration now")
-    if written:
+    if written and not quiet:
         streams.note(f"{written[2]}: the report")
 
 

@@ -85,7 +85,7 @@ def evaluate(
     InputError
         If there is nothing to judge, or it cannot be read.
     """
-    _check(what, dataset, root, scores, targets, tags, validation, halves, resamples, mistakes)
+    _check(what, dataset, root, split, options, scores, targets, tags, validation, halves, resamples, mistakes)
     if scores is not None and targets is not None:
         material = Material(predictions=read_stored(Path(scores), Path(targets), tags=tags, part=part))
     else:
@@ -102,18 +102,22 @@ def evaluate(
 
 
 def _check(
-    what: object, dataset: object, root: object, scores: object, targets: object, tags: object, validation: object,
-    halves: bool, resamples: int, mistakes: int,
+    what: object, dataset: object, root: object, split: object, options: object, scores: object, targets: object,
+    tags: object, validation: object, halves: bool, resamples: int, mistakes: int,
 ) -> None:  # fmt: skip
     if (scores is None) != (targets is None):
         raise UsageError("stored predictions are two files: scores and targets", hint="give both")
     if (what is None) == (scores is None):
         hint = "a run, a report, predictions.npz or a model; or --scores FILE --targets FILE"
-        raise UsageError("there is one thing to evaluate, expected either WHAT or stored scores", hint=hint)
+        problem = "nothing to evaluate is named" if what is None else "there are two things to evaluate, expected one"
+        raise UsageError(problem, hint=hint)
     if tags is not None and scores is None:
         raise UsageError("names of tags are for stored scores; other predictions have theirs")
     if (dataset is None) != (root is None):
         raise UsageError("a dataset needs its folder, and a folder its dataset", hint="--dataset NAME --root FOLDER")
+    if dataset is None and (split is not None or options):
+        hint = "--dataset NAME --root FOLDER names it; without, a run is judged by the predictions that it stored"
+        raise UsageError(f"{'a split' if split is not None else 'an option'} is of a dataset to score", hint=hint)
     if dataset is not None and scores is not None:
         raise UsageError("stored scores are of tracks of their own: a dataset does not go with them")
     if halves and validation is not None:

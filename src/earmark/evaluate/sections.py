@@ -165,7 +165,7 @@ def _tags(report: Report, *, pictures: bool) -> Iterator[Block]:
         row = rows[k]
         cells = (row.tag, f"{row.n_positives:,}", _of_interval(row.roc_auc), _of_interval(row.pr_auc))
         if row.threshold is not None:
-            never = "never" if math.isinf(row.threshold) else f"{row.threshold:.3g}"
+            never = "never" if math.isinf(row.threshold) else f"{row.threshold:#.3g}"
             lines.append((*cells, never, number(row.f1)))
         else:
             lines.append(cells)
