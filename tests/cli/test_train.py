@@ -11,6 +11,7 @@ pytest.importorskip("lightning_fabric")
 
 from earmark.audio import io
 from earmark.cli.app import run
+from earmark.datasets import open_dataset
 
 RECIPE = """
 [run]
@@ -63,6 +64,30 @@ def test_json_and_going_on(place: Path, capsys: pytest.CaptureFixture[str]) -> N
     more = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line.get("number") for line in more] == [2, 3, None]
     assert more[-1]["epochs"] == 3
+
+
+def test_what_could_not_be_read_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = open_dataset("folder", "tones").split()["train"][0]
+    (place / "tones" / name).write_text("this is no audio")
+    assert run(["train", "tones.toml", "--quiet", "--set", "run.epochs=1"]) == 0
+    err = capsys.readouterr().err
+    assert f"left out, because it cannot be read, 1 track: {name}" in err
+    assert "the run;" not in err
+
+
+def test_an_interrupted_run_says_how_it_goes_on(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("earmark.train.loop.train", interrupted)
+    assert run(["train", "tones.toml", "-o", "r"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    (place / "r").mkdir()
+    (place / "r" / "run.toml").write_text(RECIPE)
+    assert run(["train", "tones.toml", "-o", "r"]) == 130
+    assert capsys.readouterr().err == "to go on: earmark train --resume r\ninterrupted\n"
 
 
 def test_wrong_recipes(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

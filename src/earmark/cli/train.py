@@ -13,6 +13,8 @@ from earmark.cli import options
 if TYPE_CHECKING:
     from earmark.train import Epoch
 
+N_NAMED = 5  # tracks that could not be read; results.json names all
+
 Recipe = Annotated[
     str | None,
     typer.Argument(metavar="RECIPE", help="A run file, such as those in the folder recipes; not needed with --resume."),
@@ -57,6 +59,7 @@ def train(
     weights that were best on the validation part, and what they make of the test part. An interrupted run goes on with
     --resume RUN and ends with the same weights. The run is a model: earmark tag --model RUN SONG.
     """
+    from earmark.cli import output as streams
     from earmark.config import override, read_config
     from earmark.errors import MissingExtraError, UsageError
     from earmark.progress import ProgressBar
@@ -83,9 +86,15 @@ def train(
             with bar.hidden():
                 _print_epoch(epoch, as_json=as_json)
 
-        results = loop.train(config, folder, resume=resume is not None, on_step=on_step, on_epoch=on_epoch)
+        try:
+            results = loop.train(config, folder, resume=resume is not None, on_step=on_step, on_epoch=on_epoch)
+        except KeyboardInterrupt:
+            if (folder / "run.toml").is_file() and not _is_further_device():
+                with bar.hidden():
+                    streams.note(f"to go on: earmark train --resume {folder}")
+            raise
     if not _is_further_device():
-        _print_results(results, folder, as_json=as_json)
+        _print_results(results, folder, as_json=as_json, quiet=quiet)
 
 
 def _is_further_device() -> bool:
@@ -106,9 +115,12 @@ def _print_epoch(epoch: "Epoch", *, as_json: bool) -> None:
     sys.stdout.flush()
 
 
-def _print_results(results: dict[str, Any], folder: Path, *, as_json: bool) -> None:
+def _print_results(results: dict[str, Any], folder: Path, *, as_json: bool, quiet: bool) -> None:
     from earmark.cli import output
 
+    if unreadable := results.get("unreadable"):
+        names = ", ".join(unreadable[:N_NAMED]) + (", ..." if len(unreadable) > N_NAMED else "")
+        output.warn(f"left out, because it cannot be read, {output.counted(len(unreadable), 'track')}: {names}")
     if as_json:
         sys.stdout.write(json.dumps(results) + "\n")
         return
@@ -117,4 +129,5 @@ def _print_results(results: dict[str, Any], folder: Path, *, as_json: bool) -> N
             scores = "  ".join(f"{name} {value:.4f}" for name, value in results[part].items())
             tracks, epoch = results["tracks"][part], results["epoch"]
             sys.stdout.write(f"{part} ({tracks} tracks), weights of epoch {epoch}: {scores}\n")
-    output.note(f"{folder}: the run; its model is best.safetensors")
+    if not quiet:
+        output.note(f"{folder}: the run; its model is best.safetensors")
