@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from earmark.config import Section, build_table, check_config, override, provenance, read_config, to_toml
 from earmark.errors import InputError, UnknownNameError, UsageError
-from earmark.registry import Registry
+from earmark.registry import Registry, check_options
 
 SHAPES = Registry[Any]("shape")
 
@@ -113,3 +113,11 @@ def test_provenance_names_versions_and_commit() -> None:
     assert set(record) == {"earmark", "python", "platform", "packages", "commit"}
     assert record["packages"]["numpy"]
     assert record["commit"] is None or len(record["commit"].rstrip("+")) == 40
+
+
+def test_the_hint_names_options_and_not_what_collects_them() -> None:
+    def takes_all(side: int, *args: int, **kwargs: int) -> None: ...
+
+    with pytest.raises(UsageError, match="takes no option 'xyz'") as caught:
+        check_options("square", takes_all, {"xyz": 1})
+    assert caught.value.hint == "it takes: side"

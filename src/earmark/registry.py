@@ -79,7 +79,9 @@ def check_options(
     import inspect
     from difflib import get_close_matches
 
-    known = [name for name in inspect.signature(factory).parameters if name not in ("self", *given)]
+    collecting = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    parameters = inspect.signature(factory).parameters.items()
+    known = [name for name, one in parameters if name not in ("self", *given) and one.kind not in collecting]
     for option in options:
         if option not in known:
             close = get_close_matches(option, known, n=1)

@@ -130,8 +130,12 @@ def test_left_out_tracks_keep_their_reason() -> None:
 
 def test_what_cannot_be_split() -> None:
     tracks = [Track(str(i), groups={"artist": str(i % 2)}) for i in range(10)]
-    with pytest.raises(UsageError, match="2 groups by artist cannot fill 3 parts"):
+    with pytest.raises(UsageError, match="2 groups by artist cannot fill 3 parts") as caught:
         split_by_group(tracks)
+    assert caught.value.hint == "split by id, or by track"
+    with pytest.raises(UsageError, match="1 track cannot fill 3 parts") as caught:
+        split_by_group(tracks[:1], by="id")
+    assert caught.value.hint == "it takes more tracks"
     with pytest.raises(UsageError, match="no part 'dev'"):
         split_by_group(tracks, parts={"train": 1, "dev": 1})
     with pytest.raises(UsageError, match=r"parts \{'train': 1, 'test': 0\}"):

@@ -69,7 +69,10 @@ def split_by_group(
     usable = [track for track in everyone if track.id not in reasons]
     groups = sorted({group_key(track, by) for track in usable})
     if len(groups) < len(parts):
-        raise UsageError(f"{len(groups)} groups by {by} cannot fill {len(parts)} parts", hint="split by track or id")
+        what = ("track" if by == "id" else "group") + ("s" if len(groups) != 1 else "")
+        what += "" if by == "id" else f" by {by}"
+        hint = "it takes more tracks" if by == "id" else "split by id, or by track"
+        raise UsageError(f"{len(groups)} {what} cannot fill {len(parts)} parts, one in each", hint=hint)
     shares = np.array(list(parts.values()), np.float64)
     chosen = stratify(_group_counts(usable, groups, by, tags), shares / shares.sum(), _order(groups, seed))
     part_of = dict(zip(groups, chosen.tolist(), strict=True))
