@@ -130,9 +130,23 @@ def main() -> int:
         for fold in given.folds.split(",")
         if not (runs / name.replace(" ", "-") / fold / "results.json").is_file()
     ]
+    for name in chosen:
+        for fold in given.folds.split(","):
+            run = runs / name.replace(" ", "-") / fold
+            check_same(run, settings(given.table, name, networks[name], fold, given.root, given.changes))
     run_all(jobs, given.workers, given.seconds)
     sys.stdout.write(table_of(runs, chosen, given.folds.split(",")))
     return 0
+
+
+def check_same(run: Path, wanted: Any) -> None:
+    """End the program if a run that is there was made with other settings: a table shows one kind."""
+    from earmark.config import read_config
+
+    if (run / "run.toml").is_file() and json.dumps(read_config(run / "run.toml"), sort_keys=True) != json.dumps(
+        wanted, sort_keys=True
+    ):
+        sys.exit(f"{run}: was made with other settings; name another folder with --runs")
 
 
 def run_all(jobs: list[Any], workers: int, seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,30 +85,26 @@ class TrainingData:
         """Return random crops of a part, in the order of its tracks."""
         return StoreCrops(self.store, n_frames=n_samples, ids=self.split[part], seed=seed)
 
-    def chunks(self, part: str, n_samples: int, n_chunks: int) -> Iterator[tuple[int, Samples]]:
-        """Yield the index of every track of a part with chunks of it.
+    def chunks(self, id: str, n_samples: int, n_chunks: int) -> Samples:
+        """Return evenly spaced chunks of a track.
 
         Parameters
         ----------
-        part : of the split
+        id : of the track
         n_samples : S, of a chunk
-        n_chunks : of each track: the first at its begin, the last at its end, the others evenly between; fewer where
-            the track has no room for different ones
+        n_chunks : the first at the track's begin, the last at its end, the others evenly between; fewer where the track
+            has no room for different ones
 
-        Yields
-        ------
-        index, and shape (C, S), float32, in [-1, 1]
+        Returns
+        -------
+        shape (C, S), in [-1, 1]
         """
-        for index, id in enumerate(self.split[part]):
-            length = self.store.entry(id).n_frames
-            if length <= n_samples:
-                whole = self.store[id][:, 0] * INT16_SCALE
-                yield index, np.resize(whole, (1, n_samples))
-                continue
-            room = length - n_samples
-            starts = np.unique(np.linspace(0, room, min(n_chunks, room + 1)).round().astype(int))
-            crops = [self.store.crop(id, int(start), n_samples)[:, 0] for start in starts]
-            yield index, np.stack(crops) * INT16_SCALE
+        length = self.store.entry(id).n_frames
+        if length <= n_samples:
+            return np.resize(self.store[id][:, 0] * INT16_SCALE, (1, n_samples))
+        room = length - n_samples
+        starts = np.unique(np.linspace(0, room, min(n_chunks, room + 1)).round().astype(int))
+        return np.stack([self.store.crop(id, int(start), n_samples)[:, 0] for start in starts]) * INT16_SCALE
 
 
 def prepare(options: DataOptions, *, sample_rate: int, jobs: int | None = None) -> TrainingData:

@@ -27,6 +27,8 @@ FORMAT = 2
 PENDING = "best-{}.safetensors"
 CHANGEABLE = ("epochs", "patience", "devices", "nodes", "accelerator", "readers", "tensorboard")
 """Keys of [run] that may differ when a run goes on."""
+PLACES = ("root", "cache")
+"""Keys of [data] that may: the same tracks in another place."""
 
 
 def check_folder(folder: Path, *, resume: bool) -> None:
@@ -117,7 +119,7 @@ def write_checkpoint(run: Run, folder: Path) -> None:
         "format": FORMAT,
         "config": run.config,
         "tags": list(run.data.tags),
-        "provenance": provenance(),
+        "provenance": dict(run.provenance),
         "step": run.step,
         "stage": run.stage,
         "stage_began": run.stage_began,
@@ -162,7 +164,7 @@ def load_checkpoint(run: Run, path: Path) -> None:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path}: is no checkpoint of a run", hint="begin the run anew in another folder")
     if _comparable(content["config"]) != _comparable(run.config):
-        may = ", ".join(f"run.{key}" for key in CHANGEABLE)
+        may = ", ".join([*(f"run.{key}" for key in CHANGEABLE), *(f"data.{key}" for key in PLACES)])
         hint = f"go on with the recipe in run.toml; these may change: {may}"
         raise UsageError(f"{path}: was written by a run of another recipe", hint=hint)
     if content.get("tracks", _tracks(run)) != _tracks(run):
@@ -195,4 +197,5 @@ def _tracks(run: Run) -> str:
 def _comparable(config: Config) -> Config:
     plain: Config = json.loads(json.dumps(config))
     plain["run"] = {key: value for key, value in plain.get("run", {}).items() if key not in CHANGEABLE}
+    plain["data"] = {key: value for key, value in plain["data"].items() if key not in PLACES}
     return plain

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from earmark import metrics
 from earmark.errors import InputError, UsageError
+from earmark.parallel import map_ordered
 from earmark.predictions import Predictions, of_part
 from earmark.train.run import Run
 
@@ -94,10 +95,13 @@ def _means(run: Run, part: str) -> Iterator[tuple[int, Floats]]:
     """Yield index and mean scores of this device's tracks."""
     device = run.fabric.device.type
     room = max(AT_ONCE.get(device, AT_ONCE_ELSEWHERE) // run.model.chunk_samples, 1)
+    own = list(enumerate(run.data.split[part]))[run.fabric.global_rank :: run.fabric.world_size]
+
+    def read(one: tuple[int, str]) -> tuple[int, Floats]:
+        return one[0], run.data.chunks(one[1], run.model.chunk_samples, run.options.n_chunks)
+
     waiting: list[tuple[int, Floats]] = []
-    for index, chunks in run.data.chunks(part, run.model.chunk_samples, run.options.n_chunks):
-        if index % run.fabric.world_size != run.fabric.global_rank:
-            continue
+    for index, chunks in map_ordered(read, own, jobs=run.options.readers):
         waiting.append((index, chunks))
         if sum(len(one) for _, one in waiting) >= room:
             yield from _scored(run, waiting)

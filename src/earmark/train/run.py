@@ -11,7 +11,7 @@ from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from earmark.audio.augment import Augment
-from earmark.config import Config, build_table
+from earmark.config import Config, build_table, provenance
 from earmark.errors import UsageError
 from earmark.losses import CrossEntropy
 from earmark.models.base import TaggingModel
@@ -102,6 +102,7 @@ class Run:
     stage: int = 0
     stage_began: int = 0
     history: list[Epoch] = field(default_factory=list)
+    provenance: Mapping[str, Any] = field(default_factory=provenance)
 
     @property
     def is_single_label(self) -> bool:

@@ -69,6 +69,8 @@ def start_from(model: TaggingModel, options: StartOptions, tags: tuple[str, ...]
     if options.freeze == "encoder":
         _freeze_all_but_head(model)
     elif options.freeze == "frontend":
+        if not any(parameter.requires_grad for parameter in model.frontend.parameters()):
+            raise UsageError("start.freeze is 'frontend', but this front end learns nothing", hint="leave it out")
         for parameter in model.frontend.parameters():
             parameter.requires_grad_(False)
     return taken
