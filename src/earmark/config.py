@@ -16,7 +16,8 @@ import platform
 import re
 import subprocess
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -171,12 +172,34 @@ def build_table(config: Config, name: str, schema: Schema, **given: Any) -> Any:
     section, table = schema[name], dict(config.get(name, {}))
     if section.several:
         raise UsageError(f"[{name}] holds several tables; each is built on its own")
-    if not isinstance(section.target, Registry):
-        return section.target(**table, **given)
-    chosen = table.pop("name", section.default)
-    if chosen is None:
-        return None
-    return section.target.build(chosen, **table, **given)
+    with naming_table(name):
+        if not isinstance(section.target, Registry):
+            return section.target(**table, **given)
+        chosen = table.pop("name", section.default)
+        return None if chosen is None else section.target.build(chosen, **table, **given)
+
+
+@contextmanager
+def naming_table(name: str) -> Iterator[None]:
+    """Say of a wrong value in which table it stands.
+
+    Parameters
+    ----------
+    name : of the table
+
+    Examples
+    --------
+    >>> with naming_table("optimizer"):
+    ...     raise UsageError("lr=-1")
+    Traceback (most recent call last):
+    earmark.errors.UsageError: [optimizer]: lr=-1
+    """
+    try:
+        yield
+    except UsageError as error:
+        if error.message.startswith(f"[{name}]") or f"{name}." in error.message:
+            raise
+        raise UsageError(f"[{name}]: {error.message}", hint=error.hint) from error
 
 
 def to_toml(config: Config) -> str:

@@ -215,8 +215,10 @@ def with_validation(dataset: Dataset, split: Split, options: DataOptions) -> Spl
     if split.parts.get("validation"):
         return split
     if not 0 < options.validation < 1:
-        hint = "data.validation between 0 and 1 holds some of the training tracks back"
-        raise UsageError(f"split {split.name!r} has no validation part", hint=hint)
+        hint = "a share between 0 and 1 of the training tracks is held back"
+        raise UsageError(
+            f"split {split.name!r} has no validation part, and data.validation is {options.validation}", hint=hint
+        )
     tracks: list[Track] = [dataset[id] for id in split["train"]]
     shares = {"train": 1 - options.validation, "validation": options.validation}
     held = split_by_group(tracks, by=options.by, parts=shares, seed=options.seed)

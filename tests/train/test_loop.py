@@ -356,7 +356,9 @@ def test_a_bad_file_is_left_out_and_named(recipe: dict[str, Any], root: Path, tm
     bad.write_bytes(b"RIFF")
     try:
         recipe["run"] |= {"epochs": 1, "overfit_check": False}
-        assert train(recipe, tmp_path / "run")["unreadable"] == ["low/bad.wav"]
+        found = train(recipe, tmp_path / "run")["unreadable"]
+        assert list(found) == ["low/bad.wav"]
+        assert "bad.wav" in found["low/bad.wav"]
     finally:
         bad.unlink()
 
@@ -443,3 +445,60 @@ def test_a_full_disk_leaves_the_last_checkpoint(
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before[tmp_path / "run" / "checkpoint.pt"]
     assert not list((tmp_path / "run").rglob("*.part"))
     assert train(quick, tmp_path / "run", resume=True)["epochs"] == 2
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_leaves_its_folder_free(
+    quick: dict[str, Any], tmp_path: Path
+) -> None:
+    def killed(step: int, n: int, loss: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(quick, tmp_path / "run", on_step=killed)
+    assert (tmp_path / "run" / "run.toml").is_file()
+    quick["optimizer"]["lr"] = 0.02
+    assert train(quick, tmp_path / "run")["epochs"] == 1
+    assert read_config(tmp_path / "run" / "run.toml")["optimizer"]["lr"] == 0.02
+    with pytest.raises(UsageError, match="is not empty") as told:
+        train(quick, tmp_path / "run")
+    assert f"earmark train --resume {tmp_path / 'run'}" in str(told.value.hint)
+
+
+def test_what_differs_is_said(quick: dict[str, Any], tmp_path: Path) -> None:
+    train(quick, tmp_path / "run")
+    quick["optimizer"]["lr"] = 0.5
+    with pytest.raises(UsageError, match=r"of another recipe: optimizer.lr is 0.01 there, 0.5 here"):
+        train(quick, tmp_path / "run", resume=True)
+
+
+def test_stages_and_doubts_are_told(quick: dict[str, Any], tmp_path: Path) -> None:
+    quick["run"]["overfit_check"] = True
+    said: list[str] = []
+    train(quick, tmp_path / "run", on_stage=said.append, on_note=said.append)
+    assert [text.split()[0] for text in said] == ["decoding", "checking", "the"]
+    assert said[2].startswith("the validation part has ")
+    train(quick, tmp_path / "run", resume=True, on_note=said.append)
+    assert said[-1] == "this run is finished after 1 epochs; for more: --set run.epochs=N"
+
+
+def test_wrong_values_name_their_table(quick: dict[str, Any], tmp_path: Path) -> None:
+    for table, options, said in (
+        ("optimizer", {"name": "sgd", "lr": 0.1, "momentum": 0.0}, r"\[optimizer\]"),
+        ("schedule", {"name": "cosine", "warm_up": 2.0}, r"\[schedule\]: warm_up=2.0"),
+        ("model", {"name": "short_chunk_res", "chunk_samples": 5}, r"\[model\]: chunk_samples=5"),
+        ("augment", {"gain": {"probability": 2.0}}, r"\[augment"),
+        ("run", {"accelerator": "cuda"}, r"run.accelerator is 'cuda', but PyTorch sees no GPU"),
+    ):
+        if table == "run" and torch.cuda.is_available():
+            continue
+        with pytest.raises(UsageError, match=said):
+            train(quick | {table: options}, tmp_path / "run")
+
+
+def test_one_class_is_nothing_to_learn(quick: dict[str, Any], root: Path, tmp_path: Path) -> None:
+    table = tmp_path / "tracks.csv"
+    rows = [f"{root}/low/{i}.wav,low,{('train', 'validation', 'test')[i % 3]}" for i in range(9)]
+    table.write_text("path,tags,split\n" + "\n".join(rows) + "\n")
+    quick["data"] |= {"dataset": "table", "root": str(table), "split": "published"}
+    with pytest.raises(UsageError, match="one class, 'low': nothing to tell apart"):
+        train(quick, tmp_path / "run")

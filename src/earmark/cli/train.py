@@ -1,6 +1,7 @@
 """`earmark train`: a recipe becomes a model."""
 
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -73,6 +74,8 @@ def train(
     short = [f"{key}={value}" for key, value in given.items() if value is not None]
     config = override(read_config(source), [*(assignments or ()), *short])
     folder = Path(resume or output or Path("runs") / source.stem)
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)  # what it says of devices is no news
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
     try:
         from earmark.train import loop
     except ImportError as error:
@@ -86,8 +89,15 @@ def train(
             with bar.hidden():
                 _print_epoch(epoch, as_json=as_json)
 
+        def on_note(text: str) -> None:
+            with bar.hidden():
+                streams.note(text)
+
         try:
-            results = loop.train(config, folder, resume=resume is not None, on_step=on_step, on_epoch=on_epoch)
+            results = loop.train(
+                config, folder, resume=resume is not None, on_step=on_step, on_epoch=on_epoch,
+                on_stage=lambda text: bar.update(0.0, text), on_note=None if quiet else on_note,
+            )  # fmt: skip
         except KeyboardInterrupt:
             if (folder / "run.toml").is_file() and not _is_further_device():
                 with bar.hidden():
@@ -119,7 +129,7 @@ def _print_results(results: dict[str, Any], folder: Path, *, as_json: bool, quie
     from earmark.cli import output
 
     if unreadable := results.get("unreadable"):
-        names = ", ".join(unreadable[:N_NAMED]) + (", ..." if len(unreadable) > N_NAMED else "")
+        names = ", ".join(list(unreadable)[:N_NAMED]) + (", ..." if len(unreadable) > N_NAMED else "")
         output.warn(f"left out, because it cannot be read, {output.counted(len(unreadable), 'track')}: {names}")
     if as_json:
         sys.stdout.write(json.dumps(results) + "\n")

@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from fnmatch import fnmatch
 from pathlib import Path
 
 import torch
@@ -27,6 +28,8 @@ FORMAT = 2
 PENDING = "best-{}.safetensors"
 CHANGEABLE = ("epochs", "patience", "devices", "nodes", "accelerator", "readers", "tensorboard")
 """Keys of [run] that may differ when a run goes on."""
+LEFT = ("run.toml", "provenance.json", "predictions", "tensorboard")
+"""What is in the folder of a run that ended before its first checkpoint: another may begin there."""
 PLACES = ("root", "cache")
 """Keys of [data] that may: the same tracks in another place."""
 
@@ -35,8 +38,14 @@ def check_folder(folder: Path, *, resume: bool) -> None:
     """Raise `UsageError` if a run cannot begin in a folder, `InputError` if it cannot go on from there."""
     if resume and not any((folder / name).is_file() for name in ("checkpoint.pt", "run.toml")):
         raise InputError(f"{folder}: there is no checkpoint to go on from", hint="begin the run without resume")
-    if not resume and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder}: is not empty", hint="name a new folder, or go on with resume")
+    if resume or not folder.exists():
+        return
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
+    strange = [name for name in found if name not in LEFT and not fnmatch(name, PENDING.format("*"))]
+    if strange or (not (folder / "run.toml").is_file() and found):
+        goes_on = (folder / "checkpoint.pt").is_file()
+        hint = f", or go on: earmark train --resume {folder}" if goes_on else ""
+        raise UsageError(f"{folder}: is not empty", hint=f"name a new folder{hint}")
 
 
 def begin_folder(run: Run, folder: Path, config: Config) -> None:
@@ -46,7 +55,7 @@ def begin_folder(run: Run, folder: Path, config: Config) -> None:
     except OSError as error:
         raise InputError(f"{folder}: cannot be created: {error.strerror or error}") from error
     write_text(folder / "run.toml", to_toml(config))
-    if not (folder / "provenance.json").exists():
+    if not (folder / "checkpoint.pt").exists():
         write_text(folder / "provenance.json", json.dumps(provenance(), indent=1) + "\n")
     settle_best(run, folder)
 
@@ -160,13 +169,17 @@ def load_checkpoint(run: Run, path: Path) -> None:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-        raise InputError(f"{path}: cannot be read: {error}", hint="begin the run anew in another folder") from error
+        hint = "begin another run in another folder"
+        if (path.parent / "best.safetensors").is_file():
+            hint += f"; the best weights so far are whole: --init {path.parent} begins with them"
+        raise InputError(f"{path}: damaged, no checkpoint can be read from it", hint=hint) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path}: is no checkpoint of a run", hint="begin the run anew in another folder")
-    if _comparable(content["config"]) != _comparable(run.config):
+    different = _different(_comparable(content["config"]), _comparable(run.config))
+    if different:
         may = ", ".join([*(f"run.{key}" for key in CHANGEABLE), *(f"data.{key}" for key in PLACES)])
         hint = f"go on with the recipe in run.toml; these may change: {may}"
-        raise UsageError(f"{path}: was written by a run of another recipe", hint=hint)
+        raise UsageError(f"{path}: was written by a run of another recipe: {different}", hint=hint)
     if content.get("tracks", _tracks(run)) != _tracks(run):
         hint = "put back what is missing, take away what is new; or begin anew in another folder"
         raise UsageError(
@@ -192,6 +205,17 @@ def _tracks(run: Run) -> str:
     """Return what changes when tags, tracks or parts of the dataset do."""
     parts = {part: list(ids) for part, ids in run.data.split.parts.items()}
     return hashlib.sha256(json.dumps([run.data.tags, parts], sort_keys=True).encode()).hexdigest()
+
+
+def _different(then: Config, now: Config) -> str:
+    """Say in which value two recipes differ first; nothing if in none."""
+    for table in {**then, **now}:
+        before, after = then.get(table, {}), now.get(table, {})
+        for key in {**before, **after}:
+            if before.get(key) != after.get(key):
+                was, is_now = (one.get(key, "not set") for one in (before, after))
+                return f"{table}.{key} is {was} there, {is_now} here"
+    return ""
 
 
 def _comparable(config: Config) -> Config:

@@ -34,7 +34,7 @@ from earmark.train.judging import check_monitor, judge, predict, worth
 from earmark.train.options import resolved, schema
 from earmark.train.overfitting import check_that_it_learns
 from earmark.train.records import Recorder, open_recorder
-from earmark.train.run import Epoch, Run, replace_optimizer, set_up, waveforms
+from earmark.train.run import Epoch, Run, doubts, replace_optimizer, set_up, waveforms
 from earmark.train.starting import set_training
 
 Listener = Callable[[int, int, float], None]
@@ -49,6 +49,8 @@ def train(
     resume: bool = False,
     on_step: Listener | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
+    on_stage: Callable[[str], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Train as a recipe says.
 
@@ -59,6 +61,8 @@ def train(
     resume : go on from the checkpoint in the folder; from the begin if the run was cut off before its first one
     on_step : called with the step, the number of steps in all, and the loss
     on_epoch : called after every epoch
+    on_stage : called with what is done before the first step
+    on_note : called with what the user ought to know before it
 
     Returns
     -------
@@ -85,14 +89,18 @@ def train(
     if config.get("run", {}).get("tensorboard"):
         need_tensorboard()
     with _worded_errors():
-        run = set_up(config)
+        run = set_up(config, on_stage=on_stage)
         check_monitor(run)
+        is_first = run.fabric.is_global_zero
         if resume and (folder / "checkpoint.pt").is_file():
             load_checkpoint(run, folder / "checkpoint.pt")
         elif run.options.overfit_check and run.start.freeze != "encoder":
+            if on_stage is not None:
+                on_stage("checking that the network can learn one batch by heart")
             check_that_it_learns(run)
+        if is_first and on_note is not None:
+            _tell(run, on_note)
         _by_the_first(run, partial(begin_folder, run, folder, config))
-        is_first = run.fabric.is_global_zero
         recorder = open_recorder(folder) if is_first and run.options.tensorboard else None
         try:
             _epochs(run, folder, recorder, on_step if is_first else None, on_epoch if is_first else None)
@@ -100,6 +108,13 @@ def train(
         finally:
             if recorder is not None:
                 recorder.close()
+
+
+def _tell(run: Run, on_note: Callable[[str], None]) -> None:
+    for text in doubts(run):
+        on_note(text)
+    if len(run.history) >= run.options.epochs or _is_finished(run):
+        on_note(f"this run is finished after {len(run.history)} epochs; for more: --set run.epochs=N")
 
 
 def _epochs(
@@ -280,7 +295,7 @@ def _finish(run: Run, folder: Path) -> dict[str, Any]:
         "epoch": run.best_epoch(),
         "epochs": len(run.history),
         "tracks": run.data.split.sizes,
-        "unreadable": sorted(run.data.unreadable),
+        "unreadable": {id: str(run.data.unreadable[id]) for id in sorted(run.data.unreadable)},
         **{part: judge(run, one) for part, one in predictions.items()},
     }
 

@@ -1,6 +1,6 @@
 """A run in progress, and how it is set up from a recipe."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from earmark.audio.augment import Augment
-from earmark.config import Config, build_table, provenance
+from earmark.config import Config, build_table, naming_table, provenance
 from earmark.errors import UsageError
 from earmark.losses import CrossEntropy
 from earmark.models.base import TaggingModel
@@ -22,6 +22,7 @@ from earmark.train.options import RunOptions, StageOptions, StartOptions, optimi
 from earmark.train.starting import Taken, start_from
 from earmark.training_data import DataOptions, TrainingData, check_lengths, choose, decoded
 
+FEW = 10  # validation tracks
 TIMEOUT = timedelta(minutes=20)  # of a device that waits for another: decoding a dataset for the first time takes long
 
 
@@ -119,12 +120,13 @@ class Run:
         return max((epoch.number for epoch in self.history if epoch.is_best), default=0)
 
 
-def set_up(config: Config) -> Run:
+def set_up(config: Config, *, on_stage: Callable[[str], None] | None = None) -> Run:
     """Build everything that a run works with.
 
     Parameters
     ----------
     config : checked; see `schema`
+    on_stage : called with what is done next
     """
     tables = schema()
     options: RunOptions = build_table(config, "run", tables)
@@ -135,6 +137,8 @@ def set_up(config: Config) -> Run:
         dataset, split = choose(data_options)
         torch.manual_seed(options.seed)
         model: TaggingModel = build_table(config, "model", tables, n_tags=len(dataset.vocabulary.tags))
+        if on_stage is not None:
+            on_stage(f"decoding {sum(split.sizes.values())} tracks, or finding that done")
         data = decoded(dataset, split, data_options, sample_rate=model.sample_rate)
     check_lengths(data, data_options, n_samples=model.chunk_samples, sample_rate=model.sample_rate)
     _check_pieces(data, options, fabric.world_size)
@@ -144,7 +148,8 @@ def set_up(config: Config) -> Run:
     schedule = build_table(
         config, "schedule", tables, n_steps=options.epochs * n_batches(len(data.split["train"]), options)
     )
-    augment = Augment(config.get("augment", {}), sample_rate=model.sample_rate)
+    with naming_table("augment"):
+        augment = Augment(config.get("augment", {}), sample_rate=model.sample_rate)
     learner = Learner(model, augment)
     with torch.no_grad():  # an augmentation that does not fit is told before the run
         learner.eval().pictures(torch.zeros(1, model.chunk_samples), options.seed, 0)
@@ -178,6 +183,10 @@ def open_fabric(options: RunOptions) -> Fabric:
     called is started once more for each of them, by Lightning Fabric.
     """
     several = options.devices * options.nodes > 1
+    if options.accelerator == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            "run.accelerator is 'cuda', but PyTorch sees no GPU", hint='run.accelerator = "cpu", or "auto"'
+        )
     try:
         fabric = Fabric(
             accelerator=options.accelerator,
@@ -232,5 +241,25 @@ def _loss(config: Config, data: TrainingData) -> nn.Module:
 
 def _check_pieces(data: TrainingData, options: RunOptions, world: int) -> None:
     n, pieces = len(data.split["train"]), world * options.accumulate
+    if data.is_single_label and len(data.tags) < 2:
+        raise UsageError(f"there is one class, {data.tags[0]!r}: nothing to tell apart", hint="two or more folders")
     if n < 2 * pieces:
-        raise UsageError(f"{n} training tracks cannot be shared among {pieces} pieces, two in each")
+        shared = f", which {pieces} pieces share, two in each" if pieces > 1 else ""
+        raise UsageError(f"a batch takes {2 * pieces} training tracks or more{shared}; there are {n}")
+
+
+def doubts(run: Run) -> list[str]:
+    """Say what makes the choice of the best weights a matter of chance.
+
+    Parameters
+    ----------
+    run : whose validation part is looked at
+    """
+    targets = run.data.targets("validation")
+    n, absent = len(targets), int((~targets.any(axis=0)).sum())
+    found = []
+    if n < FEW:
+        found.append(f"the validation part has {n} tracks: the best weights, thresholds and calibration are chance")
+    elif absent:
+        found.append(f"{absent} of {len(run.data.tags)} tags have no track in the validation part")
+    return [f"{text}; data.validation holds more back where the split has none of its own" for text in found]
