@@ -85,6 +85,29 @@ def test_a_leak_is_the_first_thing_that_a_report_says(make) -> None:
     assert "without known artists" in text
 
 
+def test_a_leak_of_a_model_from_elsewhere_is_a_note(make) -> None:
+    shared = {"artist": (True,) * 40 + (False,) * 80}
+    report = evaluate(make(shared=shared, model="musicnn.pons_mtt"), **FEW)
+    assert report.learned_from == "elsewhere"
+    assert report.leaks[0].n_shared == 40
+    text = report.to_markdown()
+    assert "Leakage" not in text
+    assert "without known artists" not in text
+    assert "the artist of 40 of 120 tracks (33 %) is in the training part of the dataset too; that concerns" in text
+    own = evaluate(make(shared=shared, model="musicnn.pons_mtt", dataset="magnatagatune"), **FEW)
+    assert own.to_dict()["learned_from"] == "dataset"
+    assert "**Leakage: the artist of 40 of 120 tracks (33 %) is in the training part too, and the model" in (
+        own.to_markdown()
+    )
+
+
+def test_equal_shares_are_told_once(make) -> None:
+    targets = np.eye(4, dtype=bool)[np.arange(120) % 4]
+    text = evaluate(replace(make(task="single_label"), targets=targets), **FEW).to_markdown()
+    assert "| 25 % of each |" in text
+    assert " % on average |" in evaluate(make(), **FEW).to_markdown()
+
+
 def test_when_all_leaks_nothing_is_left_to_score(make) -> None:
     report = evaluate(make(shared={"track": (True,) * 120}), **FEW)
     assert report.leaks[0].estimates == {}
@@ -123,8 +146,12 @@ def test_a_file_of_predictions_is_a_floor(make, tmp_path) -> None:
     assert [floor.name for floor in report.floors] == ["constant prior", "logistic"]
     assert report.floors[1].estimates["pr_auc"].value == metrics.pr_auc(weaker.targets, weaker.scores)
     make(50, model="other").save(tmp_path / "few.npz")
-    with pytest.raises(InputError, match="does not have all tracks and tags"):
-        evaluate(made, floors=[str(tmp_path / "few.npz")], **FEW)
+    report = evaluate(made, floors=[str(tmp_path / "few.npz")], **FEW)
+    assert len(report.floors) == 1
+    (note,) = (note for note in report.notes if "few.npz' is left out" in note)
+    assert "it does not have all tracks and tags" in note
+    with pytest.raises(InputError, match=r"gone\.npz: cannot be read"):
+        evaluate(made, floors=[str(tmp_path / "gone.npz")], **FEW)
 
 
 def test_a_floor_that_has_to_be_trained_needs_the_dataset(make) -> None:

@@ -1,5 +1,7 @@
 """The worst mistakes are the ones that are furthest from what is true, and not all of one tag."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,21 @@ def test_neither_a_tag_nor_a_track_fills_the_list(make) -> None:
         found = [one for one in worst_mistakes(make(), 50) if one.kind == kind]
         assert len({one.track for one in found}) == len(found)
         assert max(sum(one.tag == tag for one in found) for tag in make().tags) == MOST_PER_TAG
+
+
+def test_pairs_of_classes_take_turns_and_the_list_is_filled(make) -> None:
+    made = make(40, task="single_label", skill=0.0)
+    truth, best = made.targets.argmax(axis=1), made.scores.argmax(axis=1)
+    pairs = Counter((made.tags[i], made.tags[j]) for i, j in zip(truth, best, strict=True) if i != j)
+    n_first = sum(min(n, MOST_PER_TAG) for n in pairs.values())
+    assert len(made.tags) * MOST_PER_TAG < n_first < pairs.total()
+    few = worst_mistakes(made, n_first)
+    found = Counter((one.truth[0], one.tag) for one in few)
+    assert found == {pair: min(n, MOST_PER_TAG) for pair, n in pairs.items()}
+    every = worst_mistakes(made, 100)
+    assert len(every) == pairs.total()
+    assert [one.score for one in every] == sorted((one.score for one in every), reverse=True)
+    assert len(worst_mistakes(made, n_first + 1)) == n_first + 1
 
 
 def test_calibration_makes_tags_comparable(make) -> None:

@@ -9,7 +9,7 @@ import soundfile
 
 from earmark.config import to_toml
 from earmark.errors import InputError, UnknownNameError, UsageError
-from earmark.evaluate import evaluate
+from earmark.evaluate import evaluate, sources
 from earmark.evaluate.sources import Data, first_half, gather
 
 TABLE = """path,id,tags,split,artist,start,end
@@ -122,6 +122,8 @@ def test_a_model_hears_every_track_that_can_be_heard(table) -> None:
     assert list(report.failures["test"]) == ["d"]
     assert "could not be scored" in report.to_markdown()
     assert report.leaks[0].by == "artist"
+    assert report.learned_from == "elsewhere"
+    assert "Leakage" not in report.to_markdown()
     assert report.thresholds is not None
     assert any("only the 2 tags" in note for note in report.notes)
     assert all(picture.light[:4] == b"\x89PNG" for picture in report.taggrams.values())
@@ -133,6 +135,34 @@ def test_a_model_hears_every_track_that_can_be_heard(table) -> None:
         heard = tagger.tag(table / "b.wav", offset=1.0, duration=3.0)
     column = report.predictions.tags.index("rock")
     assert whole["b"][column] == pytest.approx(heard["rock"].score, abs=1e-6)
+
+
+@pytest.mark.shared
+@pytest.mark.usefixtures("published_weights")
+def test_floors_come_first_and_end_nothing(table, monkeypatch) -> None:
+    steps: list[str] = []
+    real = sources.score_part
+
+    def score_part(*given: object, **options: object) -> object:
+        steps.append("scoring")
+        return real(*given, **options)
+
+    monkeypatch.setattr(sources, "score_part", score_part)
+    kept = [row for row in TABLE.splitlines(keepends=True) if ",validation," not in row]
+    (table / "tracks.csv").write_text("".join(kept), encoding="utf-8")
+
+    def on_progress(fraction: float | None, note: str) -> None:
+        steps.extend(["floor"] if note == "floor mfcc_logistic: training" else [])
+
+    data = {"dataset": "table", "root": table, "common_tags": True, "resamples": 5, "mistakes": 0}
+    report = evaluate("musicnn.pons_mtt", **data, floors=["mfcc_logistic"], on_progress=on_progress)
+    assert steps == ["floor", "scoring"]
+    assert [floor.name for floor in report.floors] == ["constant prior"]
+    (note,) = (note for note in report.notes if note.startswith("the floor 'mfcc_logistic' is left out"))
+    assert "1 training tracks are too few" in note
+    with pytest.raises(UnknownNameError, match="there is no floor 'mfcc_logistik'"):
+        evaluate("musicnn.pons_mtt", **data, floors=["mfcc_logistik"])
+    assert steps == ["floor", "scoring"]
 
 
 def test_halves() -> None:

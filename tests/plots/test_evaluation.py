@@ -86,7 +86,10 @@ def test_reliability_has_a_dot_per_bin_that_holds_something() -> None:
     dots = list(element.iter(f"{SVG}circle"))
     assert len(dots) == 4
     assert float(dots[0].get("r")) < float(dots[1].get("r"))
-    assert "before: 10 scores of 0.10 on average, 0.20 of them true" in [dot[0].text for dot in dots]
+    about = [dot[0].text for dot in dots]
+    assert "as they are: 10 scores of 0.10 on average, 0.20 of them true" in about
+    legend = [word for word in words(element) if word in ("as they are", "calibrated")]
+    assert list(dict.fromkeys(text.partition(":")[0] for text in about)) == legend
 
 
 def test_confusion_says_what_every_cell_holds() -> None:

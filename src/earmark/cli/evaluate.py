@@ -194,13 +194,13 @@ def _progress(label: str, *, quiet: bool) -> Iterator[Callable[[float | None, st
 
 def _print_report(report: "Report", *, as_json: bool, quiet: bool) -> None:
     from earmark.cli import output
-    from earmark.evaluate.sections import leak_text, scores_table, title
+    from earmark.evaluate.sections import leak_texts, scores_table, title
 
     if as_json:
         sys.stdout.write(json.dumps(report.to_dict(), ensure_ascii=False, allow_nan=False) + "\n")
         return
-    for leak in report.leaks:
-        output.warn(leak_text(report, leak))
+    for text in leak_texts(report):
+        output.warn(text)
     if sys.stdout.isatty():
         sys.stdout.write(output.printable(title(report)) + "\n\n")
         print_blocks([scores_table(report)])

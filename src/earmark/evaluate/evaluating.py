@@ -10,10 +10,11 @@ import numpy as np
 from earmark._version import __version__
 from earmark.errors import InputError, UsageError
 from earmark.evaluate.columns import choose_tracks
-from earmark.evaluate.floors import floor_predictions, prior_scores
+from earmark.evaluate.floors import Floors, prior_scores
 from earmark.evaluate.measuring import Contender, Decided, Estimate, Resampling, measure
 from earmark.evaluate.mistakes import Taggram, draw_taggrams, worst_mistakes
 from earmark.evaluate.report import Calibrated, Leak, Report
+from earmark.evaluate.sections import leak_note
 from earmark.evaluate.sources import Data, Material, OnProgress, first_half, gather, matched
 from earmark.evaluate.stored import read_stored
 from earmark.metrics import (
@@ -72,7 +73,8 @@ def evaluate(
     group : what intervals are drawn over: "artist", "album", "track" (the recordings that tracks were cut from) or
         "none" (tracks); artists if they are known, else recordings, else tracks
     floors : baselines beside the model: "prior", names of `earmark.floors`, or files of predictions of the same tracks;
-        the constant prior is always there. Those that have to be trained need the dataset and its audio
+        the constant prior is always there. Those that have to be trained need the dataset and its audio, and are
+        trained first; one that cannot be had is left out, and a note of the report says why
     common_tags : whether tags that only the model or only the dataset has may be left out
     resamples, level, seed : of the bootstrap
     mistakes : how many of the worst to show of each kind
@@ -86,6 +88,7 @@ def evaluate(
         If there is nothing to judge, or it cannot be read.
     """
     _check(what, dataset, root, split, options, scores, targets, tags, validation, halves, resamples, mistakes)
+    beside = Floors(floors or (), part, on_progress)
     if scores is not None and targets is not None:
         material = Material(predictions=read_stored(Path(scores), Path(targets), tags=tags, part=part))
     else:
@@ -93,12 +96,13 @@ def evaluate(
         if dataset is not None and root is not None:
             data = Data(dataset=dataset, root=root, split=split, options=options or {})
         material = gather(what or "", data=data, part=part, chunks=chunks, only_common=common_tags,
-                          on_progress=on_progress)  # fmt: skip
+                          before_scoring=beside.train, on_progress=on_progress)  # fmt: skip
+    beside.train(material.dataset, material.split)
     if validation is not None:
         given = validation if isinstance(validation, Predictions) else load_predictions(Path(validation))
         material = matched(material, given, only_common=common_tags)
     resampling = resampling_of(material.predictions, group, resamples=resamples, level=level, seed=seed)
-    return _Evaluation(material, resampling, halves=halves, on_progress=on_progress).report(floors or (), mistakes)
+    return _Evaluation(material, resampling, halves=halves, on_progress=on_progress).report(beside, mistakes)
 
 
 def _check(
@@ -189,16 +193,17 @@ class _Evaluation:
             return None, ""
         return found, f"the validation part, {len(found):,} tracks"
 
-    def report(self, floors: Sequence[str], n_mistakes: int) -> Report:
+    def report(self, floors: Floors, n_mistakes: int) -> Report:
         """Do all of it."""
         of = "the validation part" if self.judged is None else "the other half"
         scores, prior_of = prior_scores(self.predictions, self.validation, of=of)
         decided, thresholds = self._decided(None if self.validation is None else self.validation.scores)
         model = self._measured("model", self.predictions.scores, decided, self.predictions.model, "")
         contenders = [self._prior(scores, prior_of)]
-        for floor in floor_predictions(floors, self.material, self.on_progress):
+        for floor in floors.scores(self.material):
             own, _ = self._decided(floor.validation if self.judged is None else floor.scores[~self.judged])
             contenders.append(self._measured(floor.name, floor.scores, own, floor.name, floor.detail))
+        self.notes += floors.notes
         calibration, calibrated = self._calibration()
         leaks = self._leaks()
         worst = worst_mistakes(self.predictions, n_mistakes, calibration=calibration) if n_mistakes else ()
@@ -217,6 +222,8 @@ class _Evaluation:
             calibration=calibration,
             calibrated=calibrated,
             leaks=leaks,
+            learned_from=self.material.origin.kind,
+            warnings=self.material.origin.warnings,
             mistakes=worst,
             taggrams=taggrams,
             prior_of=prior_of,
@@ -278,14 +285,16 @@ class _Evaluation:
         )
 
     def _leaks(self) -> tuple[Leak, ...]:
-        return tuple(
-            self._leak(by, np.array(flags, bool)) for by, flags in self.predictions.shared.items() if any(flags)
-        )
+        leaks = [self._leak(by, np.array(flags, bool)) for by, flags in self.predictions.shared.items() if any(flags)]
+        if self.material.origin.kind == "elsewhere":
+            self.notes += [leak_note(leak, len(self.predictions)) for leak in leaks]
+        return tuple(leaks)
 
     def _leak(self, by: str, is_shared: Any) -> Leak:
         targets, scores = self.predictions.targets[~is_shared], self.predictions.scores[~is_shared]
         estimates: Mapping[str, Estimate] = {}
-        if (targets.any(axis=0) & ~targets.all(axis=0)).any():
+        is_flattered = self.material.origin.kind != "elsewhere"
+        if is_flattered and (targets.any(axis=0) & ~targets.all(axis=0)).any():
             self.on_progress(None, f"without {np.count_nonzero(is_shared):,} tracks whose {by} is in training too")
             estimates = measure(targets, scores, name="rest", resampling=self.resampling.only(~is_shared),
                                 only=RANKING, per_tag=False, task=self.predictions.task).estimates  # fmt: skip

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from earmark.errors import EarmarkError, MissingExtraError
 from earmark.metrics import Calibration
-from earmark.metrics.checks import Array64, are_probabilities
+from earmark.metrics.checks import Array64, Bools, are_probabilities
 from earmark.predictions import Predictions
 from earmark.track_tags import TrackTags
 
 Kind = Literal["wrong", "missed"]
-MOST_PER_TAG = 2  # of one kind: else a badly labelled tag fills the list
+MOST_PER_TAG = 2  # of one kind, or of one pair of classes: else a badly labelled tag fills the list
 N_GIVEN = 3
 PICTURE_DPI, PICTURE_TAGS = 80, 8
 
@@ -55,7 +56,8 @@ def worst_mistakes(predictions: Predictions, n: int, *, calibration: Calibration
     ----------
     predictions : of tracks
     n : at most so many of each kind; each track comes once in a kind, each tag twice. Of single labels a missed class
-        is the other side of a wrong one, so there are wrong ones only: tracks whose best class is not theirs
+        is the other side of a wrong one, so there are wrong ones only: tracks whose best class is not theirs. Two of
+        each pair of the true and the given class come first, and others after them if the list is not full
     calibration : makes scores of different tags comparable; scores as they are without
     """
     scores = predictions.scores.astype(np.float64)
@@ -78,22 +80,14 @@ def worst_mistakes(predictions: Predictions, n: int, *, calibration: Calibration
 def _listed(
     predictions: Predictions,
     kind: Kind,
-    candidates: np.ndarray[tuple[int, int], np.dtype[np.bool_]],
+    candidates: Bools,
     order: Array64,
     probabilities: Array64 | None,
     n: int,
 ) -> Iterable[Mistake]:
     rows, columns = np.nonzero(candidates)
-    tracks: set[int] = set()
-    tags: Counter[int] = Counter()
-    for i in np.argsort(order[rows, columns], kind="stable"):
+    for i in _chosen(predictions, rows, columns, np.argsort(order[rows, columns], kind="stable"), n):
         row, column = int(rows[i]), int(columns[i])
-        if len(tracks) == n:
-            return
-        if row in tracks or tags[column] == MOST_PER_TAG:
-            continue
-        tracks.add(row)
-        tags[column] += 1
         given = np.argsort(-predictions.scores[row], kind="stable")[:N_GIVEN]
         yield Mistake(
             kind=kind,
@@ -105,6 +99,36 @@ def _listed(
             given=tuple((predictions.tags[k], float(predictions.scores[row, k])) for k in given),
             audio=predictions.audio[row] if predictions.audio else "",
         )
+
+
+def _chosen(
+    predictions: Predictions, rows: NDArray[np.intp], columns: NDArray[np.intp], order: NDArray[np.intp], n: int
+) -> list[int]:
+    """Choose places of `rows` and `columns`, the worst first: few of one kind, then whatever fills the list.
+
+    Notes
+    -----
+    Of tags a kind is the tag, and only as many as are few come; of classes it is the true one with the given one.
+    """
+    is_single = predictions.task == "single_label"
+    tracks: set[int] = set()
+    kinds: Counter[tuple[int, int]] = Counter()
+    found: list[int] = []
+    left: list[int] = []
+    for place, i in enumerate(order.tolist()):
+        if len(found) == n:
+            break
+        row, column = int(rows[i]), int(columns[i])
+        kind = (int(predictions.targets[row].argmax()) if is_single else 0, column)
+        if row in tracks or kinds[kind] == MOST_PER_TAG:
+            left.append(place)
+            continue
+        tracks.add(row)
+        kinds[kind] += 1
+        found.append(place)
+    if is_single:  # there is one mistake per track
+        found = sorted([*found, *left[: n - len(found)]])
+    return [int(order[place]) for place in found]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from earmark.evaluate.measuring import Contender, Estimate, Resampling
 from earmark.evaluate.mistakes import Mistake, Taggram
+from earmark.evaluate.origins import Kind
 from earmark.metrics import Calibration, Interval, Reliability
 from earmark.predictions import Predictions
 
@@ -22,7 +23,8 @@ class Leak:
     by : "artist", "album" or "track", a recording that clips were cut from
     n_shared : tracks whose artist, album or recording the training part has too
     n_known : tracks of which it is known
-    estimates : of the part without the shared tracks; empty if too little is left
+    estimates : of the part without the shared tracks; empty if too little is left, or the model did not learn from that
+        training part
     n_left : tracks that are left
     """
 
@@ -88,6 +90,9 @@ class Report:
     calibration : fitted; None if there was nothing to fit it on, or scores are no probabilities
     calibrated : what it does; None without
     leaks : what the part shares with the training part
+    learned_from : whether that is the training part of the model: "split", it is; "dataset", it learned from the same
+        dataset, by another split or one that is only described; "elsewhere", it did not as far as is known; "unsaid"
+    warnings : what the model may have heard of the part beyond that
     mistakes : the worst
     taggrams : id of a track among them to its picture
     prior_of : which part the constant prior was taken from
@@ -106,6 +111,8 @@ class Report:
     calibration: Calibration | None = None
     calibrated: Calibrated | None = None
     leaks: tuple[Leak, ...] = ()
+    learned_from: Kind = "unsaid"
+    warnings: tuple[str, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
     taggrams: Mapping[str, Taggram] = field(default_factory=dict)
     prior_of: str = ""
@@ -172,6 +179,8 @@ class Report:
             "calibrated": None if self.calibrated is None else _calibrated(self.calibrated),
             "confusion": None if found.confusion is None else found.confusion.tolist(),
             "leaks": [{**asdict(leak), "estimates": _estimates(leak.estimates)} for leak in self.leaks],
+            "learned_from": self.learned_from,
+            "warnings": list(self.warnings),
             "mistakes": [asdict(mistake) for mistake in self.mistakes],
             "failures": {part: dict(ids) for part, ids in self.failures.items() if ids},
             "notes": list(self.notes),

@@ -43,21 +43,38 @@ def title(report: Report) -> str:
 
 
 def _leaks(report: Report) -> Iterator[Block]:
-    """Warn before anything else of what the part shares with the training part."""
-    for leak in report.leaks:
-        yield Text(leak_text(report, leak), is_warning=True)
+    """Warn before anything else of what the model may have heard of the part."""
+    for text in leak_texts(report):
+        yield Text(text, is_warning=True)
 
 
-def leak_text(report: Report, leak: Leak) -> str:
-    """Say what the part shares with the training part."""
-    n = len(report.predictions)
-    text = (
-        f"Leakage: the {ONE[leak.by]} of {leak.n_shared:,} of {n:,} tracks ({percent(leak.n_shared / n)}) is in the "
-        f"training part too. "
-    )
+def leak_texts(report: Report) -> tuple[str, ...]:
+    """Say what the part shares with what the model learned from; empty if it learned elsewhere."""
+    texts = [f"Leakage: {text}." for text in report.warnings]
+    if report.learned_from != "elsewhere":
+        texts += [_leak_text(report, leak) for leak in report.leaks]
+    return tuple(texts)
+
+
+def _leak_text(report: Report, leak: Leak) -> str:
+    known = {"dataset": ", and the model was trained on this dataset"}.get(report.learned_from, "")
+    text = f"Leakage: {_shared(leak, len(report.predictions))} is in the training part too{known}. "
+    flattered = "If the model learned from that, scores" if report.learned_from == "unsaid" else "Scores"
     if leak.estimates:
-        return text + "Scores are flattered to that extent; those without these tracks stand beside them."
+        return text + f"{flattered} are flattered to that extent; those without these tracks stand beside them."
     return text + "Too little is left without them to score, so nothing here says how the model does on new ones."
+
+
+def leak_note(leak: Leak, n_tracks: int) -> str:
+    """Say of a model that did not learn from the training part what the part shares with that."""
+    return (
+        f"{_shared(leak, n_tracks)} is in the training part of the dataset too; that concerns the floors only, which "
+        "learn from it. Whether the model has heard these tracks is not known"
+    )
+
+
+def _shared(leak: Leak, n_tracks: int) -> str:
+    return f"the {ONE[leak.by]} of {leak.n_shared:,} of {n_tracks:,} tracks ({percent(leak.n_shared / n_tracks)})"
 
 
 def _about(report: Report) -> Iterator[Block]:
@@ -73,8 +90,7 @@ def _about(report: Report) -> Iterator[Block]:
         "part": f"{about.part}, {len(about):,} tracks"
         + (f", {found.n_without_tag:,} of them without any tag" if found.n_without_tag else ""),
         "tags": f"{len(about.tags)}, {kind}",
-        "share of tracks with a tag": f"{percent(prevalence.min())} to {percent(prevalence.max())}, "
-        f"{percent(prevalence.mean())} on average",
+        "share of tracks with a tag": _spread(prevalence),
         "from track to scores": about.protocol,
         "intervals": f"{percent(resampling.level)}, from {resampling.resamples:,} resamples of {resampling.n_groups:,} "
         f"{UNITS[resampling.unit]}, seed {resampling.seed}",
@@ -82,6 +98,11 @@ def _about(report: Report) -> Iterator[Block]:
         "versions": ", ".join(f"{name} {version}" for name, version in report.versions.items()),
     }
     yield Table(("", ""), tuple((key, value) for key, value in facts.items() if value.strip()), left=2)
+
+
+def _spread(shares: Array64) -> str:
+    lowest, highest, mean = (percent(float(value)) for value in (shares.min(), shares.max(), shares.mean()))
+    return f"{mean} of each" if lowest == highest else f"{lowest} to {highest}, {mean} on average"
 
 
 def _headline(report: Report) -> Iterator[Block]:

@@ -14,6 +14,7 @@ from earmark.datasets import open_dataset
 from earmark.datasets.base import Dataset, Split
 from earmark.errors import EarmarkError, InputError, UsageError
 from earmark.evaluate.columns import choose_tags, choose_tracks, common_tags
+from earmark.evaluate.origins import Origin, origin_of_card, origin_of_stored
 from earmark.evaluate.scoring import score_part
 from earmark.metrics.checks import Bools
 from earmark.predictions import Predictions, load_predictions
@@ -22,6 +23,7 @@ from earmark.training_data import DataOptions, with_validation
 from earmark.vocabulary import Vocabulary
 
 OnProgress = Callable[[float | None, str], None]
+BeforeScoring = Callable[[Dataset, Split], None]
 BEST, PREDICTIONS, REPORT, VALIDATION = "best.safetensors", "predictions.npz", "report.json", "validation"
 
 
@@ -58,6 +60,7 @@ class Material:
     validation : to choose thresholds and to calibrate by; None if there are none
     weights : what a `Tagger` takes to hear a track again; None if that is not known
     dataset, split : that the tracks come from, where they could be read
+    origin : what the model learned from
     failures : part to the id of every track that could not be scored, and why
     sizes : part to how many tracks it has
     notes : what the reader of the report has to know
@@ -68,6 +71,7 @@ class Material:
     weights: str | None = None
     dataset: Dataset | None = None
     split: Split | None = None
+    origin: Origin = field(default_factory=Origin)
     failures: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -80,6 +84,7 @@ def gather(
     part: str = "test",
     chunks: int | None = None,
     only_common: bool = False,
+    before_scoring: BeforeScoring = lambda dataset, split: None,
     on_progress: OnProgress = lambda fraction, note: None,
 ) -> Material:
     """Find or make the predictions that a report is of.
@@ -91,6 +96,8 @@ def gather(
     part : of the split
     chunks : mean over so many chunks of a track; over all that tile it unless given
     only_common : whether tags that only the model or only the dataset has may be left out
+    before_scoring : called with the dataset, its vocabulary the tags that are evaluated, and the split before the model
+        hears a track; not at all if the scores are there already
     on_progress : called with the share that is done and a note
 
     Raises
@@ -101,16 +108,16 @@ def gather(
         If a model is given without a dataset.
     """
     if isinstance(what, Predictions):
-        return Material(predictions=what)
+        return Material(predictions=what, origin=origin_of_stored(what))
     path = Path(what)
     if data is not None:
-        return _score(_weights(path, str(what)), data, part, chunks, only_common, on_progress)
+        return _score(_weights(path, str(what)), data, part, chunks, only_common, before_scoring, on_progress)
     if chunks is not None:
         raise UsageError("chunks are of a model that scores a dataset; these scores are there already")
     if path.is_dir():
         return _of_folder(path, part)
     if path.suffix == ".npz":
-        return Material(predictions=load_predictions(path), validation=beside(path))
+        return _of_file(path)
     if path.suffix in (".csv", ".npy", ".tsv", ".gz"):
         raise UsageError(f"{path}: scores alone say nothing", hint="--scores FILE --targets FILE takes stored ones")
     if path.suffix != ".safetensors" and (path.exists() or len(path.parts) > 1):
@@ -119,9 +126,14 @@ def gather(
     raise UsageError(f"{what}: a model needs tracks to be judged by", hint="add --dataset NAME --root FOLDER")
 
 
+def _of_file(path: Path) -> Material:
+    found = load_predictions(path)
+    return Material(predictions=found, validation=beside(path), origin=origin_of_stored(found, path))
+
+
 def _of_folder(folder: Path, part: str) -> Material:
     if (folder / PREDICTIONS).is_file():
-        return Material(predictions=load_predictions(folder / PREDICTIONS), validation=beside(folder / PREDICTIONS))
+        return _of_file(folder / PREDICTIONS)
     stored = folder / "predictions" / f"{part}.npz"
     if stored.is_file():
         return _of_run(folder, stored, part)
@@ -149,6 +161,7 @@ def _of_run(folder: Path, stored: Path, part: str) -> Material:
         weights=str(weights) if weights.is_file() else None,
         dataset=dataset,
         split=split,
+        origin=Origin("split"),
         sizes=sizes,
         notes=notes,
     )
@@ -194,8 +207,9 @@ def _weights(path: Path, what: str) -> str:
 
 
 def _score(
-    weights: str, data: Data, part: str, chunks: int | None, only_common: bool, on_progress: OnProgress
-) -> Material:
+    weights: str, data: Data, part: str, chunks: int | None, only_common: bool, before_scoring: BeforeScoring,
+    on_progress: OnProgress,
+) -> Material:  # fmt: skip
     if chunks is not None and chunks < 1:
         raise UsageError(f"chunks is {chunks}, expected 1 or more")
     dataset, split = data.open()
@@ -206,6 +220,7 @@ def _score(
                            only_common=only_common)  # fmt: skip
         notes = _narrowing(card.tags, dataset.vocabulary.tags, tags)
         dataset = narrowed(dataset, tags)
+        before_scoring(dataset, split)
         parts = [one for one in (VALIDATION, part) if split.parts.get(one)]
         scored = {}
         for one in dict.fromkeys(parts):
@@ -223,6 +238,7 @@ def _score(
         weights=weights,
         dataset=dataset,
         split=split,
+        origin=origin_of_card(card, weights, dataset, split, part),
         failures={one: {id: str(error) for id, error in found.failures.items()} for one, found in scored.items()},
         sizes=split.sizes,
         notes=notes,

@@ -143,7 +143,8 @@ def draw_reliability(before: tuple[Array64, Array64, Array64], after: tuple[Arra
     """
     parts = _frame("score", "share that is true")
     parts.append(_line(EDGE, SIDE + 6, EDGE + SIDE, 6, MUTED, 1, dash="4 4"))
-    for (score, rate, counts), colour, name in ((before, FIRST, "before"), (after, SECOND, "after")):
+    kinds = ((before, FIRST, "as they are"), (after, SECOND, "calibrated"))
+    for (score, rate, counts), colour, name in kinds:
         is_there = counts > 0
         points = np.column_stack([score[is_there], rate[is_there]])
         parts.append(_path(points, colour, 2, 0.9, title=name))
@@ -154,7 +155,7 @@ def draw_reliability(before: tuple[Array64, Array64, Array64], after: tuple[Arra
                 f"<circle cx='{EDGE + x * SIDE:.1f}' cy='{6 + (1 - y) * SIDE:.1f}' r='{radius:.1f}' "
                 f"style='fill:{colour}'><title>{escape(about)}</title></circle>"
             )
-    for i, (name, colour) in enumerate((("as they are", FIRST), ("calibrated", SECOND))):
+    for i, (_, colour, name) in enumerate(kinds):
         parts.append(f"<rect x='{EDGE + 12}' y='{16 + 18 * i}' width='10' height='10' rx='2' style='fill:{colour}'/>")
         parts.append(_text(EDGE + 28, 25 + 18 * i, name, "start", TEXT, 11))
     return _svg(parts, EDGE + SIDE + 10, SIDE + EDGE, "reliability of scores")
