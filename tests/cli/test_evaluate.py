@@ -125,10 +125,12 @@ def test_compare(cli, run, tmp_path) -> None:
     predictions("test", model="weaker", skill=0.3).save(tmp_path / "weaker.npz")
     answer = cli("compare", run, tmp_path / "weaker.npz", "--resamples", 50)
     assert answer.status == 0
-    rows = [line.split("\t") for line in answer.out.splitlines()]
-    assert rows[0] == ["", "net", "weaker"]
-    assert next(row for row in rows if row[0] == "PR-AUC")[1].endswith(" *")
-    assert next(row for row in rows if row[:2] == ["weaker", "PR-AUC"])[-1] == "yes"
+    rows = {tuple(line.split("\t")[:2]): line.split("\t")[2:] for line in answer.out.splitlines()}
+    assert all(len(values) == 3 for values in rows.values())
+    made = predictions("test")
+    value, low, high = map(float, rows["pr_auc", "net"])
+    assert (value, low < value < high) == (metrics.pr_auc(made.targets, made.scores), True)
+    assert float(rows["pr_auc", "weaker - net"][2]) < 0
     lines = [
         json.loads(line)
         for line in cli("compare", run, tmp_path / "weaker.npz", "--json", "--resamples", 5).out.splitlines()
@@ -137,6 +139,37 @@ def test_compare(cli, run, tmp_path) -> None:
     assert lines[2]["difference"]["interval"]["value"] < 0
     text = cli("compare", run, tmp_path / "weaker.npz", "--markdown", "--mean", "--resamples", 5).out
     assert text.startswith("|  | net | weaker | mean ± deviation |\n")
+
+
+def test_compare_keeps_to_the_terminal(cli, run, tmp_path, monkeypatch) -> None:
+    predictions("test", model="weaker", skill=0.3).save(tmp_path / "weaker.npz")
+    predictions("test", model="weakest", skill=0.1).save(tmp_path / "weakest.npz")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    for columns in (80, 140):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        answer = cli("compare", run, tmp_path / "weaker.npz", tmp_path / "weakest.npz", "--mean", "--resamples", 5)
+        assert (answer.status, "\t" in answer.out) == (0, False)
+        table = answer.out.partition("\n\n")[0]
+        assert "lower is better" in answer.out.lower()
+        assert max(map(len, answer.out.splitlines())) <= columns
+        assert ("[" in table) == (columns == 140)
+
+
+def test_evaluate_keeps_to_the_terminal(cli, run, monkeypatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    for columns, is_whole in ((70, False), (120, True)):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        answer = cli("evaluate", run, "--resamples", 5)
+        assert max(map(len, answer.out.splitlines())) <= columns
+        assert ("for want of room" in " ".join(answer.out.split())) != is_whole
+
+
+def test_compare_takes_no_bare_model(cli, run) -> None:
+    answer = cli("compare", run, "musicnn.pons_mtt")
+    assert answer.status == 2
+    assert "is no run, no report and no file of predictions" in answer.err
+    assert "earmark evaluate musicnn.pons_mtt --dataset NAME" in answer.err
+    assert "or the name of a model" not in answer.err
 
 
 def test_compare_notes_what_differs(cli, run, tmp_path) -> None:

@@ -102,3 +102,30 @@ def test_reports_are_compared_with_their_thresholds(make, tmp_path) -> None:
 def test_one_alone_is_nothing_to_compare(make) -> None:
     with pytest.raises(UsageError, match="nothing to compare with"):
         compare([make()])
+
+
+@pytest.mark.parametrize(
+    ("what", "hint"),
+    [
+        ("musicnn.pons_mtt", "earmark evaluate musicnn.pons_mtt --dataset NAME --root FOLDER -o FOLDER"),
+        ("runs/gone", "--dataset NAME"),
+        ("best.safetensors", "--dataset NAME"),
+        ("scores.npy", "earmark evaluate --scores scores.npy --targets FILE -o FOLDER"),
+    ],
+)
+def test_what_was_not_judged_yet_is_told_how(make, what, hint) -> None:
+    with pytest.raises(UsageError, match="is no run, no report and no file of predictions") as caught:
+        compare([make(), what])
+    assert hint in str(caught.value.hint)
+
+
+def test_every_number_is_on_a_row(make) -> None:
+    weak, strong = make(skill=1.0, model="weak"), make(skill=3.0, model="strong")
+    rows = compare([weak, strong], mean=True, resamples=20).rows()
+    values = {(metric, name): (value, low, high) for metric, name, value, low, high in rows}
+    assert values["pr_auc", "weak"][0] == metrics.pr_auc(weak.targets, weak.scores)
+    difference, low, high = values["pr_auc", "strong - weak"]
+    assert difference == pytest.approx(values["pr_auc", "strong"][0] - values["pr_auc", "weak"][0])
+    assert low < difference < high
+    assert values["pr_auc", "mean"][1:] == (None, None)
+    assert values["log_loss", "deviation"][0] > 0

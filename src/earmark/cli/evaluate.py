@@ -1,8 +1,10 @@
 """`earmark evaluate`: how good a model is; `earmark compare`: which of several is better."""
 
 import json
+import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -156,7 +158,8 @@ def compare(
     """Put models side by side, and say which are better than the first.
 
     On the same tracks, the difference of each to the first has an interval of its own, from the same draws; it may
-    exclude zero where the intervals of the two overlap. In a pipe the columns are separated by tabs.
+    exclude zero where the intervals of the two overlap. In a pipe there is a line per value, separated by tabs: metric,
+    model, value, low, high; "B - A" is a difference.
     """
     from earmark import evaluate as evaluation
     from earmark.cli import output as streams
@@ -179,7 +182,10 @@ def compare(
     elif markdown:
         sys.stdout.write(found.to_markdown())
     else:
-        print_blocks(found.blocks())
+        if sys.stdout.isatty():
+            print_blocks(found.blocks(width=shutil.get_terminal_size().columns))
+        else:
+            _print_rows(found.rows())
         for note in found.notes:
             streams.warn(note)
 
@@ -194,6 +200,7 @@ def _progress(label: str, *, quiet: bool) -> Iterator[Callable[[float | None, st
 
 def _print_report(report: "Report", *, as_json: bool, quiet: bool) -> None:
     from earmark.cli import output
+    from earmark.evaluate.blocks import Text
     from earmark.evaluate.sections import leak_texts, scores_table, title
 
     if as_json:
@@ -203,11 +210,15 @@ def _print_report(report: "Report", *, as_json: bool, quiet: bool) -> None:
         output.warn(text)
     if sys.stdout.isatty():
         sys.stdout.write(output.printable(title(report)) + "\n\n")
-        print_blocks([scores_table(report)])
+        table = scores_table(report, width=shutil.get_terminal_size().columns)
+        is_whole = table == scores_table(report)
+        left_out = Text(
+            "Lower is better of log loss and calibration error. Intervals are left out for want of room: a wider "
+            "terminal, --json or --output has them."
+        )
+        print_blocks([table] if is_whole else [table, left_out])
     else:
-        for name, one in report.model.estimates.items():
-            cells = (name, one.value, one.low, one.high, one.n_tracks)
-            sys.stdout.write("\t".join("" if cell is None else str(cell) for cell in cells) + "\n")
+        _print_rows((name, one.value, one.low, one.high, one.n_tracks) for name, one in report.model.estimates.items())
     failed = {part: len(ids) for part, ids in report.failures.items() if ids}
     for part, n in failed.items():
         output.warn(f"{output.counted(n, 'track')} of the {part} part could not be scored and are left out")
@@ -218,28 +229,33 @@ def _print_report(report: "Report", *, as_json: bool, quiet: bool) -> None:
         output.note(note)
 
 
+def _print_rows(rows: Iterable[tuple[str | float | None, ...]]) -> None:
+    """Print what a pipe gets: numbers as they are, tabs between them, nothing where there is none."""
+    from earmark.cli.output import printable
+
+    for row in rows:
+        sys.stdout.write("\t".join("" if cell is None else printable(str(cell)) for cell in row) + "\n")
+
+
 def print_blocks(blocks: "Sequence[Block]") -> None:
-    """Print tables in columns on a terminal, with tabs in a pipe; what explains them is for terminals only."""
+    """Print tables in columns, with the texts and headings between them."""
     from earmark.cli.output import printable
     from earmark.evaluate.blocks import Heading, Table, Text
 
-    is_terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns
     for block in blocks:
         if isinstance(block, Table):
-            _print_table(block, is_terminal=is_terminal)
-        elif is_terminal and isinstance(block, Heading | Text):
-            sys.stdout.write(f"\n{printable(block.text)}\n")
+            _print_table(block)
+        elif isinstance(block, Heading | Text):
+            sys.stdout.write("\n" + textwrap.fill(printable(block.text), width) + "\n")
 
 
-def _print_table(table: "Table", *, is_terminal: bool) -> None:
+def _print_table(table: "Table") -> None:
     from rich.cells import cell_len
 
     from earmark.cli.output import printable
 
     rows = [[printable(cell) for cell in row] for row in (table.columns, *table.rows)]
-    if not is_terminal:
-        sys.stdout.writelines("\t".join(row) + "\n" for row in rows)
-        return
     widths = [max(cell_len(row[k]) for row in rows) for k in range(len(rows[0]))]
     for row in rows:
         cells = []

@@ -1,9 +1,12 @@
 """What a report is made of, before it is Markdown or a page."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earmark.evaluate.mistakes import Taggram
+
+GAP = 2  # columns of a terminal between two of a table
 
 
 @dataclass(frozen=True)
@@ -69,3 +72,22 @@ class Photo:
 
 Block = Heading | Text | Items | Table | Picture | Photo
 Blocks = Sequence[Block]
+
+
+def table_width(table: Table) -> int:
+    """Return how many columns of a terminal a table takes.
+
+    Examples
+    --------
+    >>> table_width(Table(("", "tracks"), (("net", "60"),)))
+    11
+    """
+    lines = (table.columns, *table.rows)
+    widths = [max(_cells(line[k]) for line in lines) for k in range(len(table.columns))]
+    return sum(widths) + GAP * (len(widths) - 1)
+
+
+def _cells(text: str) -> int:
+    """Return how many columns a text takes: two per wide letter, none per mark above one."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + wide - sum(unicodedata.combining(letter) > 0 for letter in text)

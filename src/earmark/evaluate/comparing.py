@@ -15,12 +15,12 @@ from earmark.evaluate.columns import choose_tags, choose_tracks, named
 from earmark.evaluate.evaluating import Group, resampling_of
 from earmark.evaluate.measuring import LOW_IS_BETTER, TITLES, Decided, Estimate, Resampling, measure
 from earmark.evaluate.report import finite
-from earmark.evaluate.sections import UNITS, percent, worded
+from earmark.evaluate.sections import UNITS, percent
+from earmark.evaluate.side_by_side import table_of
 from earmark.evaluate.sources import REPORT, OnProgress, gather
 from earmark.metrics import Interval, accuracy, best_thresholds, paired_bootstrap
 from earmark.predictions import Predictions
 
-MOST_COLUMNS = 4  # entries that stand side by side; more stand below each other
 MOST_TAGS = 5  # with the largest differences, up and down
 MOST_DIFFERENCES = ("accuracy", "roc_auc", "pr_auc")
 
@@ -106,34 +106,47 @@ class Comparison:
         }
         return finite(plain)  # type: ignore[no-any-return]
 
-    def blocks(self) -> list[Block]:
-        """Return the comparison, from above."""
-        found: list[Block] = [self._table()]
+    def blocks(self, *, width: int | None = None) -> list[Block]:
+        """Return the comparison, from above.
+
+        Parameters
+        ----------
+        width : columns that there is room for; where it takes more, intervals are left out, or rows and columns change
+            places. None for any number
+        """
+        best = self.best if len(self.entries) > 1 else {}
+        table, has_intervals = table_of(self.entries, best, self.means, width=width)
         about = self.resampling
-        of = UNITS[about.unit]
-        found.append(
-            Text(f"{percent(about.level)} intervals from {about.resamples:,} resamples of {of}; * is the best value.")
-        )
+        texts = ["* is the best value."]
+        if has_intervals:
+            of = f"{about.resamples:,} resamples of {UNITS[about.unit]}"
+            texts.append(f"{percent(about.level)} intervals from {of}.")
+        else:
+            low = " and ".join(TITLES[metric] for metric in LOW_IS_BETTER if metric in self.entries[0].estimates)
+            texts += [f"Lower is better of {low}."] if low else []
+            texts.append("Intervals are left out for want of room: a wider terminal, --markdown or --json has them.")
+        found: list[Block] = [table, Text(" ".join(texts))]
         if self.differences:
             found += [Heading(f"Difference to {self.entries[0].name}, on the same tracks"), self._differences()]
             found += [block for one in self.differences if one.tags for block in _tags(one)]
         return found + ([Items(self.notes)] if self.notes else [])
 
-    def _table(self) -> Table:
-        """Return metrics by entries, or entries by metrics where there are many of them."""
-        best = self.best if len(self.entries) > 1 else {}
-        heads = ["tracks", *(TITLES[metric] for metric in self.entries[0].estimates)]
-        rows = [
-            [f"{one.n_tracks:,}", *(_cell(it, is_best=one.name in best.get(m, ())) for m, it in one.estimates.items())]
-            for one in self.entries
-        ]
-        names = [entry.name for entry in self.entries]
-        if self.means:
-            rows.append(["", *(f"{mean:.4f} ± {deviation:.4f}" for mean, deviation in self.means.values())])
-            names.append("mean ± deviation")
-        if len(self.entries) <= MOST_COLUMNS:
-            rows, names, heads = [list(cells) for cells in zip(*rows, strict=True)], heads, names
-        return Table(("", *heads), tuple((name, *cells) for name, cells in zip(names, rows, strict=True)))
+    def rows(self) -> list[tuple[str, str, float, float | None, float | None]]:
+        """Return every number on a row: metric, name, value, and the ends of its interval, None if there is none.
+
+        Differences have the name "B - A", means the names "mean" and "deviation"; neither of these two has an interval.
+        """
+        found: list[tuple[str, str, float, float | None, float | None]] = []
+        for metric in self.entries[0].estimates:
+            estimates = [(entry.name, entry.estimates[metric]) for entry in self.entries]
+            found += [(metric, name, one.value, one.low, one.high) for name, one in estimates]
+            if metric in self.means:
+                mean, deviation = self.means[metric]
+                found += [(metric, "mean", mean, None, None), (metric, "deviation", deviation, None, None)]
+        for one in self.differences:
+            at = one.interval
+            found.append((one.metric, f"{one.name} - {self.entries[0].name}", at.value, at.low, at.high))
+        return found
 
     def _differences(self) -> Table:
         rows = tuple(
@@ -180,10 +193,12 @@ def compare(
     Raises
     ------
     UsageError
-        If there are fewer than two.
+        If there are fewer than two, or one is no run, report or file of predictions.
     InputError
         If one cannot be read, they have no tag in common, or what is true of a track differs.
     """
+    for what in whats:
+        _check(what)
     if len(whats) < 2:
         raise UsageError("there is nothing to compare with", hint="give two or more runs, reports or predictions")
     loaded = [_load(what, part) for what in whats]
@@ -227,6 +242,20 @@ class _Loaded:
         place = {id: i for i, id in enumerate(self.predictions.ids)}
         rows = np.array([place[id] for id in other.ids])
         return replace(self, predictions=choose_tracks(self.predictions, rows))
+
+
+def _check(what: str | Path | Predictions) -> None:
+    """Raise `UsageError` for what would have to be scored first, or belongs to another file."""
+    if isinstance(what, Predictions):
+        return
+    path = Path(what)
+    if path.suffix in (".csv", ".npy", ".tsv", ".gz"):
+        hint = f"earmark evaluate --scores {what} --targets FILE -o FOLDER makes a report to compare"
+    elif not path.is_dir() and path.suffix != ".npz":
+        hint = f"of a model, earmark evaluate {what} --dataset NAME --root FOLDER -o FOLDER makes a report to compare"
+    else:
+        return
+    raise UsageError(f"{what}: is no run, no report and no file of predictions", hint=hint)
 
 
 def _load(what: str | Path | Predictions, part: str) -> _Loaded:
@@ -342,10 +371,6 @@ def excludes_zero(interval: Interval) -> bool:
 
 def _verdict(interval: Interval) -> str:
     return "yes" if excludes_zero(interval) else "no"
-
-
-def _cell(estimate: Estimate, *, is_best: bool) -> str:
-    return worded(estimate.value, estimate.low, estimate.high) + " *" * is_best
 
 
 def _means(entries: Sequence[Entry]) -> dict[str, tuple[float, float]]:

@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 import numpy as np
 
-from earmark.evaluate.blocks import Block, Heading, Items, Photo, Picture, Table, Text
+from earmark.evaluate.blocks import Block, Heading, Items, Photo, Picture, Table, Text, table_width
 from earmark.evaluate.measuring import LOW_IS_BETTER, TITLES, Estimate
 from earmark.evaluate.report import Leak, Report
 from earmark.metrics import Interval, Reliability
@@ -114,16 +114,27 @@ def _headline(report: Report) -> Iterator[Block]:
     yield Text(" ".join(_footnotes(report)))
 
 
-def scores_table(report: Report) -> Table:
-    """Return every metric of the model, beside floors and beside the part without what leaked."""
+def scores_table(report: Report, *, width: int | None = None) -> Table:
+    """Return every metric of the model, beside floors and beside the part without what leaked.
+
+    Parameters
+    ----------
+    report : an evaluation
+    width : columns that there is room for: where it takes more, intervals are left out, first those of the others; None
+        for any number
+    """
     others = {floor.name: floor.estimates for floor in report.floors}
     others |= {f"without known {UNITS[leak.by]}": leak.estimates for leak in report.leaks if leak.estimates}
     columns = ("", report.predictions.model or "model", *others)
-    rows = []
-    for metric, estimate in report.model.estimates.items():
-        cells = [_worded(others[name].get(metric)) for name in others]
-        rows.append((metric_title(metric), _worded(estimate), *cells))
-    return Table(columns, tuple(rows))
+    for own, beside in ((_worded, _worded), (_worded, _bare), (_bare, _bare)):
+        title = TITLES.__getitem__ if own is _bare else metric_title
+        rows = []
+        for metric, estimate in report.model.estimates.items():
+            rows.append((title(metric), own(estimate), *(beside(others[name].get(metric)) for name in others)))
+        table = Table(columns, tuple(rows))
+        if width is None or table_width(table) <= width:
+            break
+    return table
 
 
 def _footnotes(report: Report) -> Iterator[str]:
@@ -326,6 +337,10 @@ def worded(value: float, low: float | None, high: float | None) -> str:
 
 def _worded(estimate: Estimate | None) -> str:
     return "–" if estimate is None else worded(estimate.value, estimate.low, estimate.high)
+
+
+def _bare(estimate: Estimate | None) -> str:
+    return number(None if estimate is None else estimate.value)
 
 
 def _of_interval(one: Interval) -> str:
