@@ -51,7 +51,9 @@ def main() -> None:
 
 
 def heading(dataset: Dataset, data: dict[str, TrainingData], by: str) -> str:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+    )
     sizes = "; ".join(f"{name} {'/'.join(map(str, each.split.sizes.values()))}" for name, each in data.items())
     first = next(iter(data.values()))
     return (

@@ -58,6 +58,15 @@ WAVEFORM: dict[str, Settings] = {
     "raw_crnn": {"model": {"name": "raw_crnn", "chunk_samples": 77_648}},
     "mlp_waveform": {"model": {"name": "mlp_waveform"}},
 }
+# Linear probes: another model's encoder as it is, and a last layer that learns. Nothing is augmented or mixed.
+PROBES: dict[str, Settings] = {
+    "probe musicnn.pons_msd": {
+        "start": {"init": "musicnn.pons_msd", "freeze": "encoder"},
+        "run": {"epochs": 8, "mixup": 0.0, "ema": 0.0},
+        "loss": {"smoothing": 0.0},
+        "optimizer": {"lr": 1e-2},
+    },
+}
 WINDOWED = ("ds256a", "ds256b", "dieleman_raw")
 POOLINGS = ("whole", "stme", "spm_a", "spm_c", "spm_d", "attention")
 WITHOUT_BANDS = ("mlp_spectrum", *WAVEFORM)  # networks whose front end is no picture to mask
@@ -72,7 +81,7 @@ def experiments(table: str) -> tuple[Path, dict[str, Settings]]:
                 model = {"name": "windowed", "inner": inner, "pooling": pooling, "n_windows": 3}
                 found[f"{inner} {pooling}"] = {"model": model}
         return ROOT / "recipes" / "philharmonia_short_chunk_res32.toml", found
-    return ROOT / "recipes" / f"{table}_short_chunk_res32.toml", SPECTROGRAM | WAVEFORM
+    return ROOT / "recipes" / f"{table}_short_chunk_res32.toml", SPECTROGRAM | WAVEFORM | PROBES
 
 
 def settings(table: str, name: str, different: Settings, fold: str, root: str, changes: list[str]) -> Any:
@@ -84,7 +93,9 @@ def settings(table: str, name: str, different: Settings, fold: str, root: str, c
     for section, values in different.items():
         keep = {} if section == "model" and "name" in values else config.get(section, {})
         config[section] = {**keep, **values}
-    if name.split(" ")[0] in WITHOUT_BANDS:
+    if "start" in different:
+        del config["model"], config["augment"]
+    elif name.split(" ")[0] in WITHOUT_BANDS:
         config.get("augment", {}).pop("spec_augment", None)
     config["data"] |= {"root": root, "split": fold, "repeat": True}
     return override(config, changes)
@@ -125,14 +136,14 @@ def main() -> int:
     chosen = [name for name in networks if not given.only or name in given.only.split(",")]
     runs = Path(given.runs) / given.table
     jobs = [
-        (given.table, name, networks[name], fold, given.root, given.changes, str(runs / name.replace(" ", "-") / fold))
+        (given.table, name, networks[name], fold, given.root, given.changes, str(runs / folder_name(name) / fold))
         for name in chosen
         for fold in given.folds.split(",")
-        if not (runs / name.replace(" ", "-") / fold / "results.json").is_file()
+        if not (runs / folder_name(name) / fold / "results.json").is_file()
     ]
     for name in chosen:
         for fold in given.folds.split(","):
-            run = runs / name.replace(" ", "-") / fold
+            run = runs / folder_name(name) / fold
             check_same(run, settings(given.table, name, networks[name], fold, given.root, given.changes))
     run_all(jobs, given.workers, given.seconds)
     sys.stdout.write(table_of(runs, chosen, given.folds.split(",")))
@@ -142,11 +153,17 @@ def main() -> int:
 def check_same(run: Path, wanted: Any) -> None:
     """End the program if a run that is there was made with other settings: a table shows one kind."""
     from earmark.config import read_config
+    from earmark.train.options import resolved
 
-    if (run / "run.toml").is_file() and json.dumps(read_config(run / "run.toml"), sort_keys=True) != json.dumps(
-        wanted, sort_keys=True
-    ):
+    if not (run / "run.toml").is_file():
+        return
+    if json.dumps(read_config(run / "run.toml"), sort_keys=True) != json.dumps(resolved(wanted), sort_keys=True):
         sys.exit(f"{run}: was made with other settings; name another folder with --runs")
+
+
+def folder_name(name: str) -> str:
+    """Return the folder of a network's runs."""
+    return name.replace(" ", "-")
 
 
 def run_all(jobs: list[Any], workers: int, seconds: float) -> None:
@@ -173,7 +190,7 @@ def table_of(runs: Path, names: list[str], folds: list[str]) -> str:
         "|---|---" + "|--:" * (len(folds) + 3) + "|",
     ]
     for name in names:
-        found = [runs / name.replace(" ", "-") / fold for fold in folds]
+        found = [runs / folder_name(name) / fold for fold in folds]
         results = [
             json.loads((one / "results.json").read_text()) if (one / "results.json").is_file() else None
             for one in found
