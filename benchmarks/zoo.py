@@ -62,7 +62,7 @@ WAVEFORM: dict[str, Settings] = {
 PROBES: dict[str, Settings] = {
     "probe musicnn.pons_msd": {
         "start": {"init": "musicnn.pons_msd", "freeze": "encoder"},
-        "run": {"epochs": 8, "mixup": 0.0, "ema": 0.0},
+        "run": {"epochs": 6, "n_chunks": 2, "mixup": 0.0, "ema": 0.0},
         "loss": {"smoothing": 0.0},
         "optimizer": {"lr": 1e-2},
     },
