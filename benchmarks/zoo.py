@@ -5,8 +5,8 @@
     python benchmarks/zoo.py windowing FOLDER_OF_PHILHARMONIA
 
 A run that is done is not done again, so the command can be interrupted and given once more. The table counts every
-track of the dataset once, as part of the test part of one fold; its interval is that of the mean over folds (t, 4
-degrees of freedom).
+track of the dataset once, as part of the test part of one fold; its interval is that of the mean over folds
+(Student's t, 95 %).
 """
 
 import argparse
@@ -22,7 +22,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDS = tuple(f"fold-{number}" for number in range(1, 6))
-T_4 = 2.776  # of Student's t, 95 %, 4 degrees of freedom
+T = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # of Student, 95 %, by the number of folds
 
 Settings = dict[str, Any]
 
@@ -199,7 +199,7 @@ def table_of(runs: Path, names: list[str], folds: list[str]) -> str:
         done = [value for value in values if value is not None]
         if not done:
             continue
-        half = T_4 * np.std(done, ddof=1) / len(done) ** 0.5 if len(done) == len(FOLDS) else float("nan")
+        half = T[len(done)] * np.std(done, ddof=1) / len(done) ** 0.5 if len(done) in T else float("nan")
         cells = ["-" if value is None else f"{value:.3f}" for value in values]
         first = next(one for one, result in zip(found, results, strict=True) if result is not None)
         lines.append(
