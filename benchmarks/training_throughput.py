@@ -5,9 +5,10 @@
 
 Every architecture at its published size learns 50 tags from crops of ESC-10 (clips that are too short are repeated),
 once fed by the training loop's own readers from the decoded cache, and once with one batch that lies on the device
-already. What the first takes longer is lost to input. On a CPU one thread computes and seconds are those of CPU time, so
-that other work on the machine does not count; on a GPU they are those of the clock. "of peak" is three times the operations of the forward pass (a
-usual estimate of a training step's), over the rate of a large matrix product measured in the same run.
+already. What the first takes longer is lost to input. On a CPU one thread computes and seconds are those of CPU time,
+so that other work on the machine does not count; on a GPU they are those of the clock. "of peak" is three times the
+operations of the forward pass (a usual estimate of a training step's), over the rate of a large matrix product measured
+in the same run.
 """
 
 import argparse
@@ -130,7 +131,7 @@ def main() -> int:
         row |= {"lost": max(1 - there / fed, 0.0), "of_peak": 3 * cost * 1e9 * given.batch / there / rate}
         rows.append(row)
         sys.stdout.write(
-            f"| {name} | {cost:.2f} | {row['clips_per_second']:,.0f} | {row['without_input']:,.0f} | {row['lost']:.0%} "
+            f"| {name} | {cost:.2f} | {row['clips_per_second']:,.3g} | {row['without_input']:,.3g} | {row['lost']:.0%} "
             f"| {row['of_peak']:.1%} |\n"
         )
         sys.stdout.flush()
