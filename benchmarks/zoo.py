@@ -199,11 +199,11 @@ def table_of(runs: Path, names: list[str], folds: list[str]) -> str:
         done = [value for value in values if value is not None]
         if not done:
             continue
-        half = T[len(done)] * np.std(done, ddof=1) / len(done) ** 0.5 if len(done) in T else float("nan")
+        half = f"{T[len(done)] * np.std(done, ddof=1) / len(done) ** 0.5:.3f}" if len(done) in T else "-"
         cells = ["-" if value is None else f"{value:.3f}" for value in values]
         first = next(one for one, result in zip(found, results, strict=True) if result is not None)
         lines.append(
-            f"| {name} | {parameters_of(first):,} | {' | '.join(cells)} | **{np.mean(done):.3f}** | {half:.3f} "
+            f"| {name} | {parameters_of(first):,} | {' | '.join(cells)} | **{np.mean(done):.3f}** | {half} "
             f"| {seconds_of(first):.2f} |"
         )
     return "\n".join(lines) + "\n"

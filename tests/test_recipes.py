@@ -249,7 +249,7 @@ def test_recipes_run_from_published_files_to_results(
         config = override(config, [f"start.init={small_musicnn}"])
     epochs: list[Epoch] = []
     results = train(config, tmp_path / "run", on_epoch=epochs.append)
-    assert results["unreadable"] == []
+    assert results["unreadable"] == {}
     assert set(results["tracks"]) == {"train", "validation", "test"}
     assert results["tracks"]["train"] >= PARTS["train"]
     for part in ("validation", "test"):

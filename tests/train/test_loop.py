@@ -232,8 +232,8 @@ def test_a_run_that_diverges_says_so_and_keeps_its_checkpoint(recipe: dict[str, 
     model_of_run: list[torch.nn.Module] = []
     original = loop.set_up
 
-    def caught(config: Any) -> Any:
-        run = original(config)
+    def caught(config: Any, **options: Any) -> Any:
+        run = original(config, **options)
         model_of_run.append(run.model)
         return run
 
