@@ -14,7 +14,7 @@ import torch
 
 from earmark import metrics
 from earmark.audio.frontends import FRONTENDS
-from earmark.config import Config, provenance, to_toml
+from earmark.config import Config, to_toml
 from earmark.errors import InputError, UsageError
 from earmark.files import disk_errors, replacing
 from earmark.models.base import save
@@ -56,7 +56,7 @@ def begin_folder(run: Run, folder: Path, config: Config) -> None:
         raise InputError(f"{folder}: cannot be created: {error.strerror or error}") from error
     write_text(folder / "run.toml", to_toml(config))
     if not (folder / "checkpoint.pt").exists():
-        write_text(folder / "provenance.json", json.dumps(provenance(), indent=1) + "\n")
+        write_text(folder / "provenance.json", json.dumps(dict(run.provenance), indent=1) + "\n")
     settle_best(run, folder)
 
 
