@@ -112,6 +112,7 @@ T train.loop
 T train
   evaluate
   batch
+  library.rows
   compat
   cli
   __main__
