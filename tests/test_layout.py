@@ -22,6 +22,7 @@ LAYERS = """
   assets
   progress
   parallel
+  processes
   audio.filters
   audio.scratch
   audio.constant_q

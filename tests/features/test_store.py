@@ -20,6 +20,7 @@ import soxr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from earmark import processes
 from earmark.audio.io import read
 from earmark.audio.spectra import SPECTRA, Spectrum
 from earmark.errors import InputError, UnknownNameError, UsageError
@@ -562,7 +563,7 @@ def test_a_file_that_kills_the_decoder_stops_nothing(
 ) -> None:
     lethal = "import earmark.features.workers as w, os, signal; c = w.compute\n"
     lethal += "w.compute = lambda path, *a: os.kill(os.getpid(), 9) if path.endswith('b.flac') else c(path, *a)\n"
-    monkeypatch.setattr(workers, "_CODE", workers._CODE.replace("from earmark", lethal + "from earmark", 1))
+    monkeypatch.setattr(processes, "_CODE", processes._CODE.replace("from earmark", lethal + "from earmark", 1))
     done = run(items, tmp_path / "store", jobs=2)
     assert [str(failure.error) for failure in done.failures] == [
         f"{items[1].path}: the process that decoded it ended with status -9"
@@ -596,7 +597,7 @@ def test_workers_that_are_closed_end_at_once(tmp_path: Path) -> None:
 
         thread = threading.Thread(target=compute)
         thread.start()
-        while not team._busy:
+        while not team.n_busy:
             time.sleep(0.01)
     thread.join(10)
     assert failed in ([f"{tmp_path / 'long.wav'}: interrupted"], [])
