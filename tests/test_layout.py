@@ -114,6 +114,8 @@ T train
   evaluate
   batch
   library.rows
+  library.thresholds
+  library.playlists
   compat
   cli
   __main__
