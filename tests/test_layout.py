@@ -33,6 +33,7 @@ LAYERS = """
   audio.ogg
   audio.encode
   audio.sources
+  audio.identity
   audio.decode
   audio.joined
   audio.io
