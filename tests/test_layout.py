@@ -114,6 +114,7 @@ T train.loop
 T train
   evaluate
   batch
+  tagfile
   library.rows
   library.thresholds
   library.playlists

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import stat
 from collections.abc import Callable
 
 from earmark.audio.identity.chunks import (
@@ -19,8 +18,7 @@ from earmark.audio.identity.matroska import matroska_layout
 from earmark.audio.identity.mp4 import mp4_layout
 from earmark.audio.identity.ogg_packets import ogg_layout
 from earmark.audio.identity.plain import front, past_zeros, plain_layout
-from earmark.audio.identity.view import Layout, View
-from earmark.audio.sources import reason
+from earmark.audio.identity.view import Layout, View, viewing
 from earmark.errors import InputError
 
 SCHEME = 1  # counts up whenever the same file would get another id
@@ -83,22 +81,10 @@ def content_id(path: str | os.PathLike[str]) -> str:
     cut off has the id of what there is of it. Whoever lets others write meanwhile compares size and time of the file
     before and after.
     """
-    name = os.fsdecode(path)
-    if not name or "\0" in name:
-        raise InputError(f"{name!r} is no path of a file", hint="give the path of an audio file")
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 (a str may hold what Path cannot)
-            raise InputError(f"{name}: this is no file, but a folder or a device")
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-            view = View(file)
-            if not view.size:
-                raise InputError(f"{name}: the file is empty (0 bytes)")
-            layout = find_layout(view)
-            digest = _hash(view, layout)
-    except OSError as error:
-        raise InputError(f"{name}: {reason(error)}") from None
+    with viewing(path) as view:
+        digest = _hash(view, find_layout(view))
     if digest is None:
-        raise InputError(f"{name}: holds no audio, only tags or a header")
+        raise InputError(f"{os.fsdecode(path)}: holds no audio, only tags or a header")
     return digest
 
 

@@ -9,10 +9,22 @@ References
 https://id3.org/id3v2.4.0-structure, https://id3.org/Lyrics3v2, https://wiki.hydrogenaud.io/index.php?title=APEv2
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from earmark.audio import mpeg
 from earmark.audio.identity.view import Layout, View
 
 _ID3V1_BYTES, _ENHANCED_BYTES, _LYRICS3V1_BYTES = 128, 227, 5100 + 11
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A tag before or behind a stream: "ID3v1", "ID3v2", "APEv2" or "Lyrics3", and where it lies, in bytes."""
+
+    kind: str
+    begin: int
+    end: int
 
 
 def plain_layout(view: View, begin: int) -> Layout:
@@ -28,14 +40,22 @@ def plain_layout(view: View, begin: int) -> Layout:
 
 def front(view: View, position: int = 0) -> int:
     """Return where the tags that begin at `position` end, in bytes; `position` without any."""
+    return max((min(tag.end, view.size) for tag in tags_in_front(view, position)), default=position)
+
+
+def tags_in_front(view: View, position: int = 0) -> Iterator[Tag]:
+    """Yield the tags that follow each other from `position` on; the last may be longer than the file."""
     while True:
         head = view.at(position, 32)
+        begin = position
         if head[:3] == b"ID3" and len(head) >= 10 and max(head[6:10]) < 128:
             position += 10 + _syncsafe(head[6:10]) + (10 if head[5] & 0x10 else 0)
+            yield Tag("ID3v2", begin, position)
         elif head[:8] == b"APETAGEX" and len(head) == 32:
             position += 32 + int.from_bytes(head[12:16], "little")
+            yield Tag("APEv2", begin, position)
         else:
-            return min(position, view.size)
+            return
 
 
 def past_zeros(view: View, position: int) -> int:
@@ -50,37 +70,40 @@ def past_zeros(view: View, position: int) -> int:
 
 def back(view: View, begin: int) -> int:
     """Return where the tags at the end of a file begin, in bytes, not before `begin`."""
+    return min((tag.begin for tag in tags_behind(view, begin)), default=view.size)
+
+
+def tags_behind(view: View, begin: int) -> Iterator[Tag]:
+    """Yield the tags at the end of a file, last first, as far as they lie behind `begin`."""
     end = view.size
-    while True:
-        shorter = _without_last_tag(view, end)
-        if not begin <= shorter < end:
-            return end
-        end = shorter
+    while (tag := _last_tag(view, end)) and begin <= tag.begin < end:
+        yield tag
+        end = tag.begin
 
 
-def _without_last_tag(view: View, end: int) -> int:
-    """Take one tag away from what ends at `end`; the same if there is none."""
+def _last_tag(view: View, end: int) -> Tag | None:
+    """Find the tag that ends at `end`; None if there is none."""
     tail_begin = max(end - _ID3V1_BYTES - 3, 0)
     tail = view.at(tail_begin, end - tail_begin)
     found = tail.find(b"TAG")
-    if found >= 0 and 124 <= len(tail) - found <= 128 and tail[found - 5 : found + 3] != b"APETAGEX":
+    if found >= 0 and 124 <= len(tail) - found <= 128 and tail[max(found - 3, 0) :][:8] != b"APETAGEX":
         begin = tail_begin + found  # a few bytes short of 128 as some programs wrote it
-        enhanced = begin - _ENHANCED_BYTES
-        return enhanced if view.at(enhanced, 4) == b"TAG+" else begin
+        is_enhanced = view.at(begin - _ENHANCED_BYTES, 4) == b"TAG+"
+        return Tag("ID3v1", begin - _ENHANCED_BYTES * is_enhanced, end)
     if tail[-32:-24] == b"APETAGEX":
         size, flags = int.from_bytes(tail[-20:-16], "little"), int.from_bytes(tail[-12:-8], "little")
-        return end - size - 32 * (flags >> 31) if size >= 32 else end
+        return Tag("APEv2", end - size - 32 * (flags >> 31), end) if size >= 32 else None
     if tail[-9:] == b"LYRICS200" and tail[-15:-9].isdigit():
         begin = end - 15 - int(tail[-15:-9])
-        return begin if view.at(begin, 11) == b"LYRICSBEGIN" else end
+        return Tag("Lyrics3", begin, end) if view.at(begin, 11) == b"LYRICSBEGIN" else None
     if tail[-9:] == b"LYRICSEND":
         text_begin = max(end - 9 - _LYRICS3V1_BYTES, 0)
         found = view.at(text_begin, end - text_begin).rfind(b"LYRICSBEGIN")
-        return text_begin + found if found >= 0 else end
+        return Tag("Lyrics3", text_begin + found, end) if found >= 0 else None
     if tail[-10:-7] == b"3DI" and max(tail[-4:]) < 128:
         begin = end - 20 - _syncsafe(tail[-4:])
-        return begin if view.at(begin, 3) == b"ID3" else end
-    return end
+        return Tag("ID3v2", begin, end) if view.at(begin, 3) == b"ID3" else None
+    return None
 
 
 def _syncsafe(data: bytes) -> int:

@@ -1,9 +1,15 @@
 """Look at a file by position, in big blocks, whatever its size; and say what lies where in it."""
 
 import io
+import os
+import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
+
+from earmark.audio.sources import reason
+from earmark.errors import InputError
 
 BLOCK_BYTES = 1 << 20
 _WINDOW_BYTES = 1 << 16
@@ -59,6 +65,30 @@ class View:
                 return
             yield block[:n_read]
             begin += n_read
+
+
+@contextmanager
+def viewing(path: str | os.PathLike[str]) -> Iterator[View]:
+    """Open a file to look at.
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened, is no plain file or empty; also if reading it fails meanwhile.
+    """
+    name = os.fsdecode(path)
+    if not name or "\0" in name:
+        raise InputError(f"{name!r} is no path of a file", hint="give the path of an audio file")
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 (a str may hold what Path cannot)
+            raise InputError(f"{name}: this is no file, but a folder or a device")
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            view = View(file)
+            if not view.size:
+                raise InputError(f"{name}: the file is empty (0 bytes)")
+            yield view
+    except OSError as error:
+        raise InputError(f"{name}: {reason(error)}") from None
 
 
 @dataclass(frozen=True)
