@@ -117,6 +117,14 @@ T train
   tagfile
   library.rows
   library.thresholds
+  library.folding
+  library.tag_index
+  library.filter_nodes
+  library.filter_values
+  library.filter_parser
+  library.filter_sql
+  library.filters
+  library.query
   library.playlists
   compat
   cli
