@@ -222,7 +222,7 @@ def _first_there(ways: Sequence[str], folder: str) -> str:
     paths = list(dict.fromkeys(paths))
     if len(paths) > 1:
         for path in paths:
-            if os.path.exists(path):  # noqa: PTH110 (False for what no file can be called)
+            if os.path.isfile(path):  # noqa: PTH113 (False for what no file can be called)
                 return path
     return paths[0]
 
