@@ -1,10 +1,10 @@
 """When does a track have a tag? Thresholds for models whose cards give none, as those of the published models do.
 
-A network's score follows how often a tag was given in its training data: a threshold of 0.5 finds a third of what there
-is, and one number for all tags is too high for the rare ones. For scores that are probabilities, the threshold with
-the best F1 is half of that F1 (Lipton et al. 2014): it is never above 0.5, and lower the harder a tag is to hear. Rare
-tags are harder, so the rate of the tag in the training data tells something of it. The rule here is
-``0.7 * sqrt(rate)``, at most 0.5.
+A network's score follows how often a tag was given in its training data: with a threshold of 0.5 the macro F1 is half
+of what it could be, and one number for all tags is too high for the rare ones. For scores that are probabilities, the
+threshold with the best F1 is half of that F1 (Lipton et al. 2014): it is never above 0.5, and lower the harder a tag is
+to hear. Rare tags are harder, so the rate of the tag in the training data tells something of it. The rule here is ``0.7
+* sqrt(rate)``, at most 0.5.
 
 How good that is stands in ``docs/concepts/finding-music.md``, measured against fixed thresholds and against those that
 only the answers could tell.
@@ -47,8 +47,8 @@ def default_threshold(base_rate: float | None) -> float:
 
     References
     ----------
-    Lipton, Z., Elkan, C. and Naryanaswamy, B. Optimal thresholding of classifiers to maximize F1 measure. ECML PKDD
-    2014, theorem 1.
+    Lipton, Z. C., Elkan, C. and Narayanaswamy, B. Thresholding classifiers to maximize F1 score. 2014,
+    arXiv:1402.1892.
 
     Examples
     --------
