@@ -272,6 +272,10 @@ def test_id3v1_alone_and_behind_id3v2(copy):
     )
     assert meant(tags) == expected
     assert tags.kinds == ("ID3v1",)
+    enhanced = b"TAG+" + b"of the enhanced tag".ljust(223, b"\0")
+    path.write_bytes(path.read_bytes()[:-128] + enhanced + v1.replace(b"Old title", b"TAG title") + b"\0\x07\x11")
+    assert (read_tags(path).title, read_tags(path).artist) == ("TAG title", "Old artist")
+    path.write_bytes(path.read_bytes()[: -128 - len(enhanced)] + v1 + b"\0\x07\x11")
     newer = id3.ID3()
     newer.add(id3.TIT2(encoding=3, text="New title"))
     newer.save(path, v1=1)

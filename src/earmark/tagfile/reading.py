@@ -99,7 +99,8 @@ def _sources(view: View) -> list[Source]:
     for tag in tags_behind(view, begin):
         data = view.at(tag.begin, min(tag.end - tag.begin, _MAX_BYTES))
         if tag.kind == "ID3v1":
-            last.append(read_id3(data[data.rfind(b"TAG", 0, len(data) - 121) :], kind="ID3v1"))
+            at = data.find(b"TAG", max(len(data) - 131, 0))  # not the "TAG+" before it
+            last.append(read_id3(data[at:], kind="ID3v1"))
         elif tag.kind == "APEv2":
             around.append(read_ape(data))
         elif tag.kind == "ID3v2":
