@@ -48,8 +48,8 @@ def test_the_same_recording_stays_once() -> None:
     assert not keep[900]
     assert keep.sum() == 1199
     assert far_apart(vectors, 0).all()
-    tracks = Candidates(vectors, recordings=["a", None, "a", None] + [None] * 1196)
-    keep = tracks.distinct(np.array([2, 0, 1, 3, 900]), vectors[[2, 0, 1, 3, 900]], same_below=0.01)
+    tracks = Candidates(vectors, recordings=["a", None, "a", None] + [None] * 1196, same_below=0.01)
+    keep = tracks.distinct(np.array([2, 0, 1, 3, 900]), vectors[[2, 0, 1, 3, 900]])
     assert keep.tolist() == [True, False, True, True, False]
 
 

@@ -52,16 +52,16 @@ def path_between(
 
     Examples
     --------
-    >>> angle = np.linspace(0, 2, 17)
-    >>> path_between(np.column_stack([np.cos(angle), np.sin(angle)]), 0, 16, 5)
-    [0, 4, 8, 12, 16]
+    >>> angle = np.linspace(0, 2, 9)
+    >>> path_between(np.column_stack([np.cos(angle), np.sin(angle)]), 0, 8, 5)
+    [0, 2, 4, 6, 8]
     """
     _check(vectors, a, b, n, allowed)
-    candidates = Candidates(vectors)
+    candidates = Candidates(vectors, same_below=same_below)
     ends = candidates.take(np.array([a, b], np.intp))
     rows = _near_arc(vectors, ends, a, b, n, allowed)
     found = candidates.take(rows)
-    keep = candidates.distinct(np.concatenate([[a, b], rows]), np.concatenate([ends, found]), same_below=same_below)
+    keep = candidates.distinct(np.concatenate([[a, b], rows]), np.concatenate([ends, found]))
     rows, found = rows[keep[2:]], found[keep[2:]]
     if len(rows) <= n - 2:
         rows, found = rows[: n - 2], found[: n - 2]

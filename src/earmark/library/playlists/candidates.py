@@ -14,7 +14,7 @@ Vectors = NDArray[np.floating]
 Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
-SAME_RECORDING = 0.1  # distance of unit vectors, 0 to 2
+SAME_RECORDING = 0.15  # distance of unit vectors, 0 to 2; benchmarks/playlists.py copies measures it
 _BLOCK = 512
 _NOBODY = frozenset({"", "unknown", "unknown artist", "various", "various artists", "va"})
 _GUESTS = re.compile(r"[\s(\[]+(feat\.?|ft\.?|featuring)\s.*", re.DOTALL)
@@ -33,6 +33,7 @@ class Candidates:
         vectors in any case
     scores : by tag, shape (n,), in [0, 1]; NaN where a track has none
     liking : shape (n,), in [0, 1]; what speaks for a track apart from its sound, such as how often it was played
+    same_below : distance of two vectors from which on they are two recordings; 0 leaves that to `recordings`
 
     Raises
     ------
@@ -46,6 +47,7 @@ class Candidates:
     recordings: Sequence[Hashable | None] | None = None
     scores: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
     liking: NDArray[np.floating] | None = None
+    same_below: float = SAME_RECORDING
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2:
@@ -77,20 +79,19 @@ class Candidates:
             return -1 - np.arange(len(rows), dtype=np.intp)
         return codes_of([artist_key(self.artists[row]) or None for row in rows.tolist()])
 
-    def distinct(self, rows: Rows, vectors: NDArray[np.float32], *, same_below: float = SAME_RECORDING) -> Mask:
+    def distinct(self, rows: Rows, vectors: NDArray[np.float32]) -> Mask:
         """Find which rows to keep so that no recording comes twice; the first one of each stays.
 
         Parameters
         ----------
         rows : shape (m,), best first
         vectors : shape (m, D); of those rows
-        same_below : distance of two vectors from which on they are two recordings
 
         Returns
         -------
         shape (m,)
         """
-        keep = far_apart(vectors, same_below)
+        keep = far_apart(vectors, self.same_below)
         if self.recordings is not None:
             codes = codes_of([self.recordings[row] for row in rows.tolist()])
             seen: set[int] = set()

@@ -52,11 +52,11 @@ class Problem:
         return np.asarray(self.smooth * np.maximum(2 - 2 * (self.vectors[members] @ others.T), 0), np.float32)
 
     def time_cost(self, lasts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Cost of lists that last so many seconds: nothing within a third of a track, then much."""
+        """Cost of lists that last so many seconds: little within a third of a track, then much."""
         if self.seconds is None:
             return np.zeros_like(lasts)
-        track = self.seconds / len(self.costs)
-        return 20 * np.maximum(np.abs(lasts - self.seconds) / track - 1 / 3, 0)
+        off = np.abs(lasts - self.seconds) * len(self.costs) / self.seconds  # in tracks
+        return np.asarray(0.3 * off + 20 * np.maximum(off - 1 / 3, 0), np.float64)
 
     def artist_costs(self, orders: Rows) -> NDArray[np.float64]:
         """Cost of artists that come again too soon, of lists of shape (k, L)."""
