@@ -6,7 +6,8 @@
 
 `hear` tags every file of both folders with the preset "standard"; files of the first that last longer than 35 s are cut
 into pieces of 10 s, whose artist is the file. The artist of a phrase is its instrument, the name up to the first "_".
-`copies` measures how far copies of one recording lie apart, and how near different ones. Larger catalogues are made of these rows: a random row, mixed with another one (0 to 50 %), and noise.
+`copies` measures how far copies of one recording lie apart, and how near different ones. Larger catalogues are made of
+these rows: a random row, mixed with another one (0 to 50 %), and noise.
 
 Steps are distances of search vectors of unit length (`earmark.library.vectors`): 0 to 2. Every list has 25 songs.
 """
@@ -42,8 +43,8 @@ from earmark.tagger import PRESETS
 PIECE, LEAST, LONG = 10.0, 6.0, 35.0
 COPIES = (
     ("as it is", ".wav", None, 1.0),
-    ("Vorbis, lowest quality but one", ".ogg", 0.9, 1.0),
-    ("mp3, lowest quality but one", ".mp3", 0.9, 1.0),
+    ("Vorbis, compression level 0.9 of 1", ".ogg", 0.9, 1.0),
+    ("mp3, compression level 0.9 of 1", ".mp3", 0.9, 1.0),
     ("half as loud", ".wav", None, 0.5),
 )
 N_SEEDS, N_SONGS = 100, 25

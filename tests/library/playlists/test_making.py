@@ -185,6 +185,8 @@ def test_says_what_does_not_go_together() -> None:
         make_playlist(TRACKS, [1], minutes=-1)
     with pytest.raises(UsageError, match="minutes need the durations"):
         make_playlist(Candidates(TRACKS.vectors), [1], minutes=30)
+    with pytest.raises(InputError, match="track 1 lasts nan s"):
+        make_playlist(Candidates(TRACKS.vectors[:2], durations=np.array([3, np.nan])), [1], minutes=30)
     with pytest.raises(UsageError, match="3 seeds do not fit into 2 songs"):
         make_playlist(TRACKS, [1, 2, 3], length=2)
     with pytest.raises(UsageError, match="1 weights for 2 seeds"):

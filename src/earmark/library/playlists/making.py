@@ -98,7 +98,7 @@ def make_playlist(
     UsageError
         If options do not go together.
     InputError
-        If a row does not exist or a vector is not of length 1.
+        If a row does not exist, a vector is not of length 1, or minutes are asked for and a track has no duration.
     UnknownNameError
         If a mood names a tag that has no scores.
 
@@ -260,3 +260,8 @@ def _check_length(wish: _Wish) -> None:
             raise UsageError(f"minutes is {wish.minutes}, expected more than 0")
         if wish.candidates.durations is None:
             raise UsageError("minutes need the durations of the tracks")
+        known = np.asarray(wish.candidates.durations)
+        wrong = ~(np.isfinite(known) & (known > 0))
+        if wrong.any():
+            first = int(np.argmax(wrong))
+            raise InputError(f"track {first} lasts {known[first]} s, expected more than 0", hint="leave it out")
