@@ -22,7 +22,7 @@ def arc(n: int, degrees: float = 100) -> np.ndarray:
 
 
 @given(st.integers(0, 799), st.integers(0, 799), st.integers(2, 40))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_begins_and_ends_where_it_should_without_repeats(a: int, b: int, n: int) -> None:
     if a == b:
         return

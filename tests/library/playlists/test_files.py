@@ -61,7 +61,7 @@ paths = st.lists(names, min_size=1, max_size=4).map(lambda parts: "/" + "/".join
 
 @posix
 @given(st.lists(paths, min_size=1, max_size=4), st.sampled_from(FORMATS), st.booleans(), st.sampled_from(["/", "/a/b"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @example([f"/a/b/{name}" for name in ODD_NAMES], "m3u8", True, "/a/b")
 @example([f"/a/b/{name}" for name in ODD_NAMES], "pls", True, "/a/b")
 @example([f"/a/b/{name}" for name in ODD_NAMES], "jspf", True, "/a/b")
@@ -327,7 +327,7 @@ def test_says_what_is_no_playlist(tmp_path: Path, name: str, data: bytes, messag
 
 
 @given(st.binary(max_size=60), st.sampled_from(["", "<?xml ", "[playlist]\nFile1=", '{"playlist": {"track": [']))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_bytes_are_read_or_refused_in_words(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, begin: str
 ) -> None:
