@@ -125,9 +125,9 @@ T train
   library.filter_sql
   library.filters
   library.query
-  library.mapping
-  library.layout
   library.neighbours
+  library.layout
+  library.mapping
   library.playlists
   compat
   cli
