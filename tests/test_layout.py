@@ -38,6 +38,7 @@ LAYERS = """
   audio.joined
   audio.io
   audio.chunks
+  audio.fingerprint
   vocabulary
   datasets.base
   datasets.reading
