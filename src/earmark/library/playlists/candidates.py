@@ -73,6 +73,13 @@ class Candidates:
         check_unit(taken, rows)
         return taken
 
+    def known_durations(self, rows: Rows | slice) -> NDArray[np.float64]:
+        """Return the durations of some rows, shape (m,), seconds; 0 where they are not known."""
+        if self.durations is None:
+            return np.zeros(len(np.arange(len(self))[rows]))
+        durations = np.nan_to_num(np.asarray(self.durations[rows], np.float64), posinf=0.0)
+        return np.maximum(durations, 0.0)
+
     def artist_codes(self, rows: Rows) -> Rows:
         """Number the artists of some rows, shape (m,); negative and all different where the artist is not known."""
         if self.artists is None:

@@ -80,7 +80,8 @@ def make_playlist(
     route : "around": all songs are near the (weighted) mean of the seeds, which are spread over the list in their
         order. "through": the list goes from each seed to the next in even steps and ends with the last one
     length : how many songs; 25 unless `minutes` is given
-    minutes : how long the list lasts, met within half a song where the catalogue has songs for it
+    minutes : how long the list lasts, met within half a song where the catalogue has songs for it; tracks whose
+        duration is not known are left out
     moods : levels of tags from the first song to the last, as places in the catalogue (0.8: higher than 80 % of it)
     no_repeat_artist : an artist does not come again within so many songs, such as 3; 0 does not mind. Unless given, an
         artist that comes again within three songs is avoided where others are nearly as good
@@ -98,7 +99,7 @@ def make_playlist(
     UsageError
         If options do not go together.
     InputError
-        If a row does not exist, a vector is not of length 1, or minutes are asked for and a track has no duration.
+        If a row does not exist or a vector is not of length 1.
     UnknownNameError
         If a mood names a tag that has no scores.
 
@@ -137,7 +138,7 @@ def make_playlist(
 
 def _list_that_lasts(costs: Costs, wish: _Wish, mask: Mask | None, seconds: float) -> list[int]:
     """Try lengths until the list lasts long enough."""
-    durations = np.asarray(costs.candidates.durations, np.float64)
+    durations = costs.candidates.known_durations(slice(None))
     known = durations if mask is None or not mask.any() else durations[mask]
     each = float(np.median(known))
     best: list[int] = []
@@ -210,10 +211,12 @@ def _centre(wish: _Wish) -> Array32:
 def _allowed(wish: _Wish) -> Mask | None:
     """Mark what the list is chosen from; None for everything."""
     away = [seed for seed, weight in wish.weight_of.items() if weight < 0]
-    if wish.allowed is None and not away:
+    if wish.allowed is None and not away and wish.minutes is None:
         return None
     mask = np.ones(len(wish.candidates), np.bool_) if wish.allowed is None else np.array(wish.allowed, np.bool_)
     mask[away] = False
+    if wish.minutes is not None:
+        mask &= wish.candidates.known_durations(slice(None)) > 0
     return mask
 
 
@@ -260,8 +263,3 @@ def _check_length(wish: _Wish) -> None:
             raise UsageError(f"minutes is {wish.minutes}, expected more than 0")
         if wish.candidates.durations is None:
             raise UsageError("minutes need the durations of the tracks")
-        known = np.asarray(wish.candidates.durations)
-        wrong = ~(np.isfinite(known) & (known > 0))
-        if wrong.any():
-            first = int(np.argmax(wrong))
-            raise InputError(f"track {first} lasts {known[first]} s, expected more than 0", hint="leave it out")

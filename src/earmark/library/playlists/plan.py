@@ -221,9 +221,8 @@ def gather(costs: Costs, slots: Slots, allowed: Mask | None, *, size: int, per_a
     keep = candidates.distinct(rows, vectors)
     keep[: len(fixed)] = True
     rows, vectors = rows[keep], vectors[keep]
-    durations = np.zeros(len(rows)) if candidates.durations is None else np.asarray(candidates.durations[rows])
     places = {int(row): i for i, row in enumerate(rows.tolist())}
-    return Pool(rows, vectors, candidates.artist_codes(rows), durations.astype(np.float64), places)
+    return Pool(rows, vectors, candidates.artist_codes(rows), candidates.known_durations(rows), places)
 
 
 def _all_costs(costs: Costs, slots: Slots, allowed: Mask | None) -> Array32:
