@@ -117,6 +117,7 @@ T train
   batch
   tagfile
   library.rows
+  library.vectors
   library.thresholds
   library.folding
   library.tag_index
