@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 from earmark._version import __version__
 
 if TYPE_CHECKING:
+    from earmark.library.facade import Library
     from earmark.one_call import embed, tag
     from earmark.tagger import PRESETS, TagFailure, Tagger
     from earmark.track_tags import Tag, TrackTags
 
-__all__ = ["PRESETS", "Tag", "TagFailure", "Tagger", "TrackTags", "__version__", "embed", "tag"]
+__all__ = ["PRESETS", "Library", "Tag", "TagFailure", "Tagger", "TrackTags", "__version__", "embed", "tag"]
 
 _HOMES = {
+    "Library": "earmark.library.facade",
     "PRESETS": "earmark.tagger",
     "Tag": "earmark.track_tags",
     "TagFailure": "earmark.tagger",

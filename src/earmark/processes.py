@@ -13,7 +13,9 @@ import queue
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from earmark.errors import EarmarkError, InputError
@@ -157,24 +159,24 @@ def serve() -> None:
     requests, answers = sys.stdin.buffer, _private_stdout()
     with contextlib.suppress(EOFError, BrokenPipeError):
         service, setup = pickle.load(requests)
-        answer_one: Callable[[Any], Any] | EarmarkError
-        try:
-            answer_one = _find(service)(setup)
-        except EarmarkError as error:  # told to who asks first
-            answer_one = error
+        answer_one = _answer(lambda setup: _find(service)(setup), setup)  # an error is told to who asks first
         while True:
             request = pickle.load(requests)
-            answer = answer_one if isinstance(answer_one, EarmarkError) else _answer(answer_one, request)
-            pickle.dump(answer, answers)
+            pickle.dump(answer_one if isinstance(answer_one, EarmarkError) else _answer(answer_one, request), answers)
             answers.flush()
     os._exit(0)  # the pipes may be gone: nothing is left to flush
 
 
-def _answer(answer_one: Callable[[Any], Any], request: Any) -> Any:
+def _answer(function: Callable[[Any], Any], request: Any) -> Any:
+    """Call a function; what it raises is the answer, too."""
     try:
-        return answer_one(request)
+        return function(request)
     except EarmarkError as error:
         return error
+    except Exception as error:  # noqa: BLE001 (kept and reported: one request never stops the others)
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__}: {error} ({Path(where.filename).name}, line {where.lineno})"
+        return EarmarkError(what, hint="a defect of earmark or of a decoder: please report it")
 
 
 def _find(service: str) -> Callable[[Any], Callable[[Any], Any]]:

@@ -9,7 +9,7 @@ import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio.chunks import Chunk, ChunkPlan, Pad, stream_chunks
-from earmark.audio.io import AudioReader, Source, open_audio
+from earmark.audio.io import AudioInfo, AudioReader, Source, open_audio
 from earmark.audio.sources import source_name
 from earmark.errors import EarmarkError, InputError, UnknownNameError, UsageError
 from earmark.metrics.calibration import Calibration
@@ -177,7 +177,14 @@ class Tagger:
         self._pools: dict[int, ThreadPoolExecutor] = {}  # by process: the threads of a pool do not survive a fork
         self._is_closed = False
 
-    def tag(self, source: Source, *, offset: float = 0.0, duration: float | None = None) -> TrackTags:
+    def tag(
+        self,
+        source: Source,
+        *,
+        offset: float = 0.0,
+        duration: float | None = None,
+        on_block: Callable[[AudioInfo, NDArray[np.float32]], None] | None = None,
+    ) -> TrackTags:
         """Tag one track.
 
         Parameters
@@ -185,6 +192,8 @@ class Tagger:
         source : a path, the bytes of a file, a binary file object, or "-" for stdin
         offset : seconds to skip
         duration : seconds to listen to at most; to the end unless given
+        on_block : called with what the file says about itself and every block of its audio, shape (n,), mono, at
+            `sample_rate`, in order: for what else there is to hear in one decode
 
         Raises
         ------
@@ -192,7 +201,7 @@ class Tagger:
             If the track is missing, damaged throughout, empty, silent, shorter than 0.5 s, or holds NaN.
         """
         with open_audio(source, sample_rate=self.sample_rate, offset=offset, duration=duration) as reader:
-            watch = _Watch(reader)
+            watch = _Watch(reader, on_block)
             outputs = self._run(watch)
             seconds = watch.n_samples / self.sample_rate
             if watch.peak < SILENCE:
@@ -361,7 +370,10 @@ class Tagger:
 class _Watch:
     """The blocks of a reader, and what is known of them once they went by."""
 
-    def __init__(self, reader: AudioReader) -> None:
+    def __init__(
+        self, reader: AudioReader, on_block: Callable[[AudioInfo, NDArray[np.float32]], None] | None
+    ) -> None:
+        self._on_block = on_block
         self.name = reader.name
         self.n_samples = 0
         self.peak = 0.0
@@ -379,6 +391,8 @@ class _Watch:
                     f"{self.name}: samples of up to {self.peak:.0f} where about 1 is full scale",
                     hint="a float file that was not scaled; write it anew with samples in [-1, 1]",
                 )
+            if self._on_block is not None:
+                self._on_block(self._reader.info, block)
             yield block
         self.ended = True
 

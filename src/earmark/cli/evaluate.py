@@ -115,7 +115,7 @@ def evaluate(
 
     if store and (what is None or dataset is not None):
         raise UsageError("--store is for a run, judged by its own validation part")
-    with _progress("evaluating", quiet=quiet) as on_progress:
+    with progress("evaluating", quiet=quiet) as on_progress:
         report = evaluation.evaluate(
             what,
             dataset=dataset,
@@ -138,7 +138,7 @@ def evaluate(
         )
     written = evaluation.write_report(report, output) if output else ()
     stored = evaluation.store(report, what) if store and what is not None else None
-    _print_report(report, as_json=as_json, quiet=quiet)
+    print_report(report, as_json=as_json, quiet=quiet)
     if stored is not None and not quiet:
         streams.note(f"{stored}: its card has the thresholds and the calibration now")
     if written and not quiet:
@@ -167,7 +167,7 @@ def compare(
 
     if markdown and as_json:
         raise UsageError("--markdown and --json exclude each other", hint="choose one of them")
-    with _progress("comparing", quiet=quiet) as on_progress:
+    with progress("comparing", quiet=quiet) as on_progress:
         found = evaluation.compare(
             whats, part=part, group=None if group is None else group.value, mean=mean, resamples=resamples,
             on_progress=on_progress,
@@ -191,14 +191,16 @@ def compare(
 
 
 @contextmanager
-def _progress(label: str, *, quiet: bool) -> Iterator[Callable[[float | None, str], None]]:
+def progress(label: str, *, quiet: bool) -> Iterator[Callable[[float | None, str], None]]:
+    """Give a function that shows how far a judgement is."""
     from earmark.progress import ProgressBar
 
     with ProgressBar(label, enabled=False if quiet else None) as bar:
         yield bar.update
 
 
-def _print_report(report: "Report", *, as_json: bool, quiet: bool) -> None:
+def print_report(report: "Report", *, as_json: bool, quiet: bool) -> None:
+    """Print a judgement: as one JSON object, as tables, or as lines for a pipe."""
     from earmark.cli import output
     from earmark.evaluate.blocks import Text
     from earmark.evaluate.sections import leak_texts, scores_table, title
