@@ -11,6 +11,8 @@ from earmark.cli.library import print_json
 from earmark.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from earmark.library.search import Match, Seed
 
 Songs = Annotated[
@@ -69,7 +71,7 @@ def search(words: Text, n: N = 10, filter: Filter = None, address: Address = Non
     _write(open_library(address).search(words, n=n, filter=filter), as_json=as_json, head="relevance")
 
 
-def _write(matches: "list[Match]", *, as_json: bool, head: str) -> None:
+def _write(matches: "Sequence[Match]", *, as_json: bool, head: str) -> None:
     if as_json:
         for match in matches:
             print_json(match.to_dict())

@@ -110,9 +110,9 @@ def draw_map(
     if suffix == ".html":
         write_map_page(path, data, links=links)
     else:
-        from earmark.plots.map_picture import write_map_picture
+        from earmark.plots.map_picture import map_picture
 
-        write_map_picture(path, data, colour=colour)
+        map_picture(data, path, colour_by=colour)
     return data
 
 

@@ -113,20 +113,20 @@ def _from_store(store: Store, table: Dataset, columns: Mapping[str, TagColumn]) 
         except InputError as error:
             missing.append((track.id, error.message))
     names = [column.column for column in columns.values()]
-    known = {}
+    known: dict[str, list[float | None]] = {}
     unique = sorted(set(wanted.values()))
     for start in range(0, len(unique), 1000):
         for batch in store.scan(TRACKS, ["id", *names], where=among("id", unique[start : start + 1000])):
             known |= {row["id"]: [row[name] for name in names] for row in batch.to_pylist()}
     scores = {}
-    for track, identity in wanted.items():
+    for name, identity in wanted.items():
         values = known.get(identity)
         if values is None:
-            missing.append((track, "not in the catalogue"))
+            missing.append((name, "not in the catalogue"))
         elif any(value is None for value in values):
-            missing.append((track, "not heard for all of these tags"))
+            missing.append((name, "not heard for all of these tags"))
         else:
-            scores[track] = np.array(values, np.float32)
+            scores[name] = np.array(values, np.float32)
     return scores, tuple(missing)
 
 
@@ -146,12 +146,12 @@ def _by_listening(
         except InputError as error:
             missing.append((track.id, error.message))
     with Tagger(model, preset=preset) as tagger:
-        for n, (track, result) in enumerate(zip(paths, tagger.tag_many(paths.values()), strict=True), start=1):
+        for n, (name, result) in enumerate(zip(paths, tagger.tag_many(paths.values()), strict=True), start=1):
             on_progress(n / len(paths), f"{n}/{len(paths)} files")
             if isinstance(result, TagFailure):
-                missing.append((track, result.error.message))
+                missing.append((name, result.error.message))
             else:
-                scores[track] = np.array([result[column.tag].score for column in columns.values()], np.float32)
+                scores[name] = np.array([result[column.tag].score for column in columns.values()], np.float32)
     return scores, tuple(missing)
 
 

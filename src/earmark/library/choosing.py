@@ -173,4 +173,5 @@ def _allowed(store: Store, gathered: _Gathered, filter: str | None) -> NDArray[n
     if where is None:
         return gathered.has_file
     fits = {one for batch in store.scan(TRACKS, ["id"], where=where) for one in batch.column("id").to_pylist()}
-    return gathered.has_file & np.array([one in fits for one in gathered.ids])
+    allowed: NDArray[np.bool_] = gathered.has_file & np.array([one in fits for one in gathered.ids])
+    return allowed

@@ -1,6 +1,7 @@
 """LanceDB, on which the catalogue stands: imported when it is needed, on a CPU that can run it, its errors in words."""
 
 import errno
+import importlib.util
 import os
 import platform
 import re
@@ -45,10 +46,9 @@ def has_needed_instructions(machine: str | None = None) -> bool:
     """
     if (platform.machine() if machine is None else machine).lower() not in _X86:
         return True
-    from numpy._core import _multiarray_umath as numpy_core  # what `numpy.show_runtime` reads
-
-    features: dict[str, bool] = getattr(numpy_core, "__cpu_features__", {})
-    return features.get("AVX2", True)
+    home = "numpy._core" if importlib.util.find_spec("numpy._core") else "numpy.core"  # before numpy 2
+    features = getattr(importlib.import_module(f"{home}._multiarray_umath"), "__cpu_features__", {})
+    return bool(features.get("AVX2", True))  # what `numpy.show_runtime` shows
 
 
 @contextmanager

@@ -120,7 +120,7 @@ def files_columns(files: Sequence[FilePlace]) -> dict[str, Any]:
 
 def text_columns(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return facts with their folded twins."""
-    folded = {f"{name}_folded": fold(facts[name]) for name in FOLDED if name in facts}
+    folded: dict[str, Any] = {f"{name}_folded": fold(facts[name]) for name in FOLDED if name in facts}
     if "genres" in facts:
         folded["genres_folded"] = [fold(genre) for genre in facts["genres"]]
     return {**facts, **folded}

@@ -192,9 +192,9 @@ def _ear(seed: Seed, stored: StoredModel, identity: str, artist: str, heard: Hea
 
 def _tag_vector(heard: Heard, stored: StoredModel) -> Vector:
     """Return the roots of the scores, unit length: their product is the Bhattacharyya coefficient of two tag mixes."""
-    roots = np.sqrt(np.array([heard.scores.get(tag, 0.0) for tag in stored.tags], np.float32))
+    roots: Vector = np.sqrt(np.array([heard.scores.get(tag, 0.0) for tag in stored.tags], np.float32))
     length = float(np.linalg.norm(roots))
-    return roots / length if length else roots
+    return (roots / length).astype(np.float32) if length else roots
 
 
 def _similarity(track: LibraryTrack, stored: StoredModel, ears: Sequence[_Ear], weights: Mapping[str, float]) -> float:
