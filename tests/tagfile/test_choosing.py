@@ -81,7 +81,7 @@ def test_raw_scores_are_those_of_the_model() -> None:
         "EARMARK_GENRE": ("hip hop: 0.60", "jazz: 0.50", "blues: 0.40", "rock: 0.30"),
         "EARMARK_MOOD": ("happy: 0.06", "sad: 0.02"),
     }
-    assert raw_scores(replace(HEARD, tags=())) == {}
+    assert raw_scores(replace(HEARD, tags=(ScoredTag("sad", "mood", 0.004, 0.1),))) == {}
 
 
 @pytest.mark.parametrize(

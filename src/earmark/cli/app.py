@@ -8,7 +8,25 @@ from typing import Annotated
 
 import typer
 
-from earmark.cli import convert, datasets, demo, embed, evaluate, features, models, output, tag, taggram, train
+from earmark.cli import (
+    check,
+    convert,
+    datasets,
+    demo,
+    embed,
+    evaluate,
+    features,
+    library,
+    models,
+    output,
+    playlist,
+    similar,
+    tag,
+    taggram,
+    teach,
+    train,
+    write,
+)
 from earmark.errors import EarmarkError, UnknownNameError, UsageError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -44,7 +62,10 @@ def root(
         raise typer.Exit
 
 
-for module in (tag, taggram, embed, models, datasets, features, train, evaluate, convert, demo):
+for module in (
+    tag, taggram, embed, library, similar, playlist, teach, check, write, models, datasets, features, train, evaluate,
+    convert, demo,
+):  # fmt: skip
     module.register(app)
 
 
@@ -86,7 +107,7 @@ def split_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
 
 def _run(arguments: list[str], *, debug: bool) -> int:
     try:
-        status = typer.main.get_command(app).main(arguments, prog_name="earmark", standalone_mode=False)
+        status = typer.main.get_command(app).main(teach.spread(arguments), prog_name="earmark", standalone_mode=False)
     except _ParserError as problem:
         context = getattr(problem, "ctx", None)
         hint = f"{context.command_path} --help" if context is not None else "earmark --help"

@@ -14,7 +14,7 @@ KeyNotation = Literal["initial", "camelot", "open", "name"]
 COUNT = 2
 MIN_CONFIDENCE = 0.5
 """Chance that tempo or key is right, below which it is not written."""
-RAW_COUNT = 10  # tags of each category that "raw" keeps
+RAW_COUNT, RAW_LEAST = 10, 0.005  # of each category, "raw" keeps so many tags, with such a score: 0.01 when rounded
 RAW_NAMES = {"genre": "EARMARK_GENRE", "mood": "EARMARK_MOOD"}
 
 _CATEGORIES = {"genre": ("genre",), "mood": ("mood",), "grouping": ("instrument", "voice")}
@@ -156,7 +156,8 @@ def raw_scores(heard: TrackScores) -> dict[str, tuple[str, ...]]:
     """
     found: dict[str, tuple[str, ...]] = {}
     for category, name in RAW_NAMES.items():
-        best = sorted((tag for tag in heard.tags if tag.category == category), key=lambda tag: -tag.score)[:RAW_COUNT]
+        known = (tag for tag in heard.tags if tag.category == category and tag.score >= RAW_LEAST)
+        best = sorted(known, key=lambda tag: -tag.score)[:RAW_COUNT]
         found[name] = tuple(f"{_one_line(tag.name)}: {tag.score:.2f}" for tag in best)
     return {name: texts for name, texts in found.items() if texts}
 

@@ -22,7 +22,7 @@ class Profile:
     fields : that are written unless others are asked for
     joined : fields whose values stand in one text, with "; " between them, where the player does not read several.
         Vorbis comments always stay apart: every player gets them joined, or as several, by itself
-    vorbis : further names that a field has in Vorbis comments
+    names : that a field is written to instead of the first one of `earmark.tagfile.fields`, by field and family
     key_notation : unless another is asked for
     reads : what the player looks at, in a sentence
     source : where that is documented
@@ -31,12 +31,13 @@ class Profile:
     name: str
     fields: tuple[str, ...]
     joined: frozenset[str] = frozenset()
-    vorbis: Mapping[str, str] = field(default_factory=dict, hash=False)
+    names: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict, hash=False)
     key_notation: KeyNotation = "initial"
     reads: str = ""
     source: str = ""
 
 
+_VORBIS_KEY = {"key": {"vorbis": ("KEY",)}}
 STANDARD = Profile(
     "standard",
     ("genre", "mood"),
@@ -50,7 +51,7 @@ PROFILES: Mapping[str, Profile] = {
         Profile(
             "picard",
             ("genre", "mood", "bpm", "key"),
-            vorbis={"key": "KEY"},
+            names=_VORBIS_KEY,
             reads="several genres and moods; ID3 TMOO (TXXX:MOOD in ID3v2.3), TBPM, TKEY; in Vorbis comments the key "
             "is KEY",
             source="https://picard-docs.musicbrainz.org/en/appendices/tag_mapping.html",
@@ -58,8 +59,9 @@ PROFILES: Mapping[str, Profile] = {
         Profile(
             "navidrome",
             ("genre", "mood", "bpm", "key"),
-            vorbis={"key": "KEY"},
-            reads="several genres and moods, split at ; / and , ; TMOO or MOOD, TBPM, TKEY; in Vorbis comments KEY",
+            names={**_VORBIS_KEY, "grouping": {"id3": ("GRP1",)}},
+            reads="several genres and moods, split at ; / and , ; TMOO or MOOD, TBPM, TKEY, GRP1 (TIT1 is a work); in "
+            "Vorbis comments the key is KEY",
             source="https://github.com/navidrome/navidrome/blob/master/resources/mappings.yaml",
         ),
         Profile(
