@@ -9,7 +9,9 @@ into pieces of 10 s, whose artist is the file. The artist of a phrase is its ins
 `copies` measures how far copies of one recording lie apart, and how near different ones. Larger catalogues are made of
 these rows: a random row, mixed with another one (0 to 50 %), and noise.
 
-Steps are distances of search vectors of unit length (`earmark.library.vectors`): 0 to 2. Every list has 25 songs.
+Times are CPU time, which another process on the machine does not stretch much; run it with one thread
+(OMP_NUM_THREADS=1). Steps are distances of search vectors of unit length (`earmark.library.vectors`): 0 to 2. Every
+list has 25 songs.
 """
 
 import argparse
@@ -158,7 +160,7 @@ def heading(tracks: Candidates) -> str:
     )
     apart = smoothness(tracks.vectors, np.random.default_rng(0).permutation(len(tracks)).tolist()).mean
     return (
-        f"# Playlists and paths\n\n{platform.machine()}, {cpu_count()} CPUs, one thread, Python "
+        f"# Playlists and paths\n\n{platform.machine()}, {cpu_count()} CPUs, CPU time of one thread, Python "
         f"{platform.python_version()}, commit {commit.stdout.strip()}. {len(tracks)} rows of {tracks.vectors.shape[1]} "
         f"numbers by {len(set(tracks.artists or ()))} artists, {apart:.2f} apart on average. {N_SEEDS} seeds or pairs, "
         f"{N_SONGS} songs unless something else is said.\n"
@@ -207,9 +209,9 @@ def lists(tracks: Candidates) -> list[str]:
         "|---|---:|---:|---:|---:|---:|",
     ]
     for name, way in ways.items():
-        begun = time.perf_counter()
+        begun = time.process_time()
         made = [way(seed) for seed in seeds_of(tracks)]
-        seconds = time.perf_counter() - begun
+        seconds = time.process_time() - begun
         flow = [smoothness(vectors, order) for order in made]
         away = np.mean([np.linalg.norm(vectors[order[1:]] - vectors[order[0]], axis=1).mean() for order in made])
         again = np.mean([n_again(tracks, order) / len(order) for order in made])
@@ -257,9 +259,9 @@ def minutes(tracks: Candidates) -> list[str]:
     assert tracks.durations is not None
     lines = ["| minutes | songs | mean seconds off | largest, in songs | ms |", "|---:|---:|---:|---:|---:|"]
     for wanted in (15, 60, 180, 480):
-        begun = time.perf_counter()
+        begun = time.process_time()
         made = [make_playlist(tracks, [seed], minutes=wanted) for seed in seeds_of(tracks, 20)]
-        seconds = (time.perf_counter() - begun) / len(made)
+        seconds = (time.process_time() - begun) / len(made)
         off = np.array([abs(tracks.durations[order].sum() - 60 * wanted) for order in made])
         songs = off / [tracks.durations[order].mean() for order in made]
         n = np.mean([len(order) for order in made])
@@ -278,9 +280,9 @@ def paths(tracks: Candidates) -> list[str]:
     for n in (5, 10, 25):
         bound = np.mean([lower_bound(squared, a, b, n) for a, b in pairs])
         for name, way in (("nearest song left to points on the arc", nearest_to_arc), ("`path_between`", path_between)):
-            begun = time.perf_counter()
+            begun = time.process_time()
             made = [way(vectors, a, b, n) for a, b in pairs]
-            seconds = time.perf_counter() - begun
+            seconds = time.process_time() - begun
             flow = [smoothness(vectors, path) for path in made]
             lines.append(
                 f"| {n} | {name} | {np.mean([one.largest for one in flow]):.3f} | "
@@ -322,15 +324,15 @@ def larger(tracks: Candidates, sizes: Sequence[int]) -> list[str]:
         flow, way = [], []
         asked = [parse_trajectory("chillout:0.9..dance:0.9")]
         for seed, other in itertools.pairwise(chosen):
-            begun = time.perf_counter()
+            begun = time.process_time()
             flow.append(smoothness(many.vectors, make_playlist(many, [seed])))
-            times["list"].append(time.perf_counter() - begun)
-            begun = time.perf_counter()
+            times["list"].append(time.process_time() - begun)
+            begun = time.process_time()
             way.append(smoothness(many.vectors, path_between(many.vectors, seed, other)).largest)
-            times["path"].append(time.perf_counter() - begun)
-            begun = time.perf_counter()
+            times["path"].append(time.process_time() - begun)
+            begun = time.process_time()
             make_playlist(many, [seed], moods=asked, minutes=60, no_repeat_artist=3)
-            times["all"].append(time.perf_counter() - begun)
+            times["all"].append(time.process_time() - begun)
         took = {name: np.median(each) for name, each in times.items()}
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         lines.append(

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from earmark.library.playlists.candidates import Candidates
 
+CLOSE = 0.05  # there are few dimensions, so songs lie nearer than search vectors do
+
 
 def unit(vectors: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
@@ -25,4 +27,4 @@ def catalogue(n: int, *, seed: int = 0, n_artists: int = 20, **options: Any) -> 
     rng = np.random.default_rng(seed + 1)
     artists = [f"Artist {i}" for i in rng.integers(n_artists, size=n)]
     scores = {"calm": 1 / (1 + np.exp(-4 * vectors[:, 0])), "energetic": 1 / (1 + np.exp(4 * vectors[:, 1]))}
-    return Candidates(vectors, rng.uniform(100, 300, size=n), artists, scores=scores)
+    return Candidates(vectors, rng.uniform(100, 300, size=n), artists, scores=scores, same_below=CLOSE)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from playlist_tracks import catalogue, points, unit
+from playlist_tracks import CLOSE, catalogue, points, unit
 
 from earmark.errors import InputError, UnknownNameError, UsageError
 from earmark.library.playlists.candidates import Candidates
@@ -77,7 +77,7 @@ def test_moods_move_along_the_list() -> None:
 def test_tracks_without_a_score_come_last() -> None:
     scores = TRACKS.scores["calm"].copy()
     scores[::2] = np.nan
-    tracks = Candidates(TRACKS.vectors, scores={"calm": scores})
+    tracks = Candidates(TRACKS.vectors, scores={"calm": scores}, same_below=CLOSE)
     assert all(row % 2 for row in make_playlist(tracks, moods=[parse_trajectory("calm:0.5..0.9")]))
 
 
@@ -94,16 +94,16 @@ def test_tracks_of_unknown_duration_are_left_out_where_minutes_are_asked_for() -
     assert TRACKS.durations is not None
     durations = TRACKS.durations.copy()
     durations[::2] = [np.nan, 0.0, np.inf] * 100
-    order = make_playlist(Candidates(TRACKS.vectors, durations), [4], minutes=60)
+    order = make_playlist(Candidates(TRACKS.vectors, durations, same_below=CLOSE), [4], minutes=60)
     assert order[0] == 4
     assert all(row % 2 for row in order[1:])
     assert abs(durations[order[1:]].sum() - 3600) <= 150
-    assert 4 in make_playlist(Candidates(TRACKS.vectors, np.zeros(600)), [4], minutes=60)
+    assert 4 in make_playlist(Candidates(TRACKS.vectors, np.zeros(600), same_below=CLOSE), [4], minutes=60)
 
 
 def test_minutes_of_songs_of_all_lengths() -> None:
     durations = np.random.default_rng(0).lognormal(5, 1.2, size=600)
-    tracks = Candidates(TRACKS.vectors, durations)
+    tracks = Candidates(TRACKS.vectors, durations, same_below=CLOSE)
     lasts = durations[make_playlist(tracks, [17], minutes=90)]
     assert abs(lasts.sum() - 5400) <= lasts.mean() / 2
     assert sorted(make_playlist(catalogue(6), [0], minutes=600)) == list(range(6))
@@ -135,16 +135,16 @@ def test_an_artist_is_avoided_unless_told_otherwise() -> None:
 def test_one_prolific_artist_does_not_end_the_list() -> None:
     vectors = unit(np.concatenate([points(5000, spread=0.05)[:1] + 0.02 * points(5000), points(100, seed=9)]))
     artists = ["Bach"] * 5000 + [f"Artist {i}" for i in range(100)]
-    order = make_playlist(Candidates(vectors, artists=artists), [0], length=20, no_repeat_artist=3)
+    order = make_playlist(Candidates(vectors, artists=artists, same_below=CLOSE), [0], length=20, no_repeat_artist=3)
     assert len(order) == 20
 
 
 def test_a_recording_comes_once() -> None:
     copies = np.concatenate([TRACKS.vectors] * 3)
-    order = make_playlist(Candidates(copies), [17], length=50)
+    order = make_playlist(Candidates(copies, same_below=CLOSE), [17], length=50)
     assert len({row % 600 for row in order}) == len(order) == 50
     keys = [row // 4 for row in range(600)]
-    order = make_playlist(Candidates(TRACKS.vectors, recordings=keys), [17], length=50)
+    order = make_playlist(Candidates(TRACKS.vectors, recordings=keys, same_below=CLOSE), [17], length=50)
     assert len({row // 4 for row in order}) == 50
 
 
@@ -168,7 +168,7 @@ def test_small_catalogues_give_what_they_have() -> None:
 def test_liking_counts() -> None:
     liking = np.zeros(600)
     liking[::2] = 1
-    order = make_playlist(Candidates(TRACKS.vectors, liking=liking), [17], weights=Weights(liking=5))
+    order = make_playlist(Candidates(TRACKS.vectors, liking=liking, same_below=CLOSE), [17], weights=Weights(liking=5))
     assert all(row % 2 == 0 for row in order[1:])
 
 
@@ -195,7 +195,7 @@ def test_says_what_does_not_go_together() -> None:
     with pytest.raises(UsageError, match="minutes is -1"):
         make_playlist(TRACKS, [1], minutes=-1)
     with pytest.raises(UsageError, match="minutes need the durations"):
-        make_playlist(Candidates(TRACKS.vectors), [1], minutes=30)
+        make_playlist(Candidates(TRACKS.vectors, same_below=CLOSE), [1], minutes=30)
     with pytest.raises(UsageError, match="3 seeds do not fit into 2 songs"):
         make_playlist(TRACKS, [1, 2, 3], length=2)
     with pytest.raises(UsageError, match="1 weights for 2 seeds"):
@@ -215,4 +215,4 @@ def test_says_what_does_not_go_together() -> None:
     with pytest.raises(InputError, match=r"allowed has the shape \(3,\)"):
         make_playlist(TRACKS, [1], allowed=np.ones(3, bool))
     with pytest.raises(UnknownNameError, match="no tag 'calm'"):
-        make_playlist(Candidates(TRACKS.vectors), moods=[calm])
+        make_playlist(Candidates(TRACKS.vectors, same_below=CLOSE), moods=[calm])

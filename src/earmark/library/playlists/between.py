@@ -52,7 +52,7 @@ def path_between(
 
     Examples
     --------
-    >>> angle = np.linspace(0, 2, 9)
+    >>> angle = np.linspace(0, 3, 9)
     >>> path_between(np.column_stack([np.cos(angle), np.sin(angle)]), 0, 8, 5)
     [0, 2, 4, 6, 8]
     """

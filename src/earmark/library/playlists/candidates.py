@@ -14,7 +14,7 @@ Vectors = NDArray[np.floating]
 Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
-SAME_RECORDING = 0.15  # distance of unit vectors, 0 to 2; benchmarks/playlists.py copies measures it
+SAME_RECORDING = 0.3  # distance of search vectors, 0 to 2; `benchmarks/playlists.py copies` measures it
 _BLOCK = 512
 _NOBODY = frozenset({"", "unknown", "unknown artist", "various", "various artists", "va"})
 _GUESTS = re.compile(r"[\s(\[]+(feat\.?|ft\.?|featuring)\s.*", re.DOTALL)

@@ -105,10 +105,10 @@ def make_playlist(
 
     Examples
     --------
-    >>> angle = np.linspace(0, 1, 50)
+    >>> angle = np.linspace(0, 3, 9)
     >>> circle = np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
-    >>> make_playlist(Candidates(circle), [0, 49], route="through", length=5)
-    [0, 12, 24, 37, 49]
+    >>> make_playlist(Candidates(circle), [0, 8], route="through", length=5)
+    [0, 2, 4, 6, 8]
     """
     wish = _Wish(
         candidates, tuple(seeds), None if seed_weights is None else tuple(seed_weights), route, length, minutes,

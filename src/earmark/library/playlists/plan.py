@@ -33,7 +33,7 @@ class Weights:
     smooth: float = 1.0
     mood: float = 3.0
     liking: float = 0.5
-    artist: float = 0.4
+    artist: float = 0.6
 
 
 @dataclass(frozen=True, eq=False)
