@@ -11,7 +11,7 @@ import os
 import re
 import uuid
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -141,8 +141,6 @@ class Journal:
         """End the run."""
         if self._file is None or self.run is None:
             return
-        with suppress(InputError):  # a full disk; the next run finds that this one has ended
-            self._append({"ended": True})
         self._file.close()
         self._release(self.run)
         self._file = None
@@ -272,7 +270,7 @@ class Journal:
                 now = os.stat(entry.path)  # noqa: PTH116
                 if (now.st_ino, now.st_size, now.st_mtime_ns) != (state.st_ino, state.st_size, state.st_mtime_ns):
                     raise InputError(f"{entry.path}: somebody is changing it right now")
-                replace(temporary, entry.path)
+                replace(source, temporary, entry.path)
 
     def _why_changed(self, run: str, entry: Entry, digest: str) -> str:
         for other in reversed(self.runs()):
@@ -286,8 +284,8 @@ class Journal:
             return
         with disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            for path in self.folder.glob(f"*{_SUFFIX}"):
-                self._clean_up(path)
+            for lock in self.folder.glob(f"*{_LOCK}"):
+                self._clean_up(lock.stem)
             now = datetime.now(UTC)
             self.run = f"{now:%Y%m%d-%H%M%S-%f}-{uuid.uuid4().hex[:4]}"
             self._hold(self.run)
@@ -316,20 +314,19 @@ class Journal:
 
     # Runs that were cut off
 
-    def _clean_up(self, path: Path) -> None:
-        """Take away what a run that is over left behind, and note its end."""
-        lines = list(_lines(path))
-        if any("ended" in line for line in lines) or not self._hold(path.stem):
-            return
-        try:
-            _remove_copies(lines)
-            with _open_whole(path) as file:
-                file.write(b'{"ended":true}\n')
-        finally:
-            self._release(path.stem)
+    def _clean_up(self, run: str) -> None:
+        """Take away the copies that a run which was cut off left behind."""
+        if self._hold(run):
+            self._clean(run)
+            self._release(run)
 
     def _clean(self, run: str) -> None:
-        _remove_copies(_lines(self.folder / f"{run}{_SUFFIX}"))
+        path = self.folder / f"{run}{_SUFFIX}"
+        for line in _lines(path) if path.exists() else ():
+            copy = line.get("copy", "")
+            if _TEMPORARY.fullmatch(os.path.basename(copy)):  # noqa: PTH119
+                with suppress(OSError):
+                    os.unlink(copy)  # noqa: PTH108
 
     def _is_live(self, path: Path) -> bool:
         """Say whether another process is writing to a run."""
@@ -376,11 +373,3 @@ def _open_whole(path: Path) -> BinaryIO:
     if data and not data.endswith(b"\n"):
         file.write(b"\n")
     return file
-
-
-def _remove_copies(lines: Iterator[dict[str, Any]] | Sequence[dict[str, Any]]) -> None:
-    for line in lines:
-        copy = line.get("copy", "")
-        if _TEMPORARY.fullmatch(os.path.basename(copy)):  # noqa: PTH119
-            with suppress(OSError):
-                os.unlink(copy)  # noqa: PTH108

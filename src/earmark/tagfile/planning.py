@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Literal
@@ -13,10 +13,12 @@ from earmark.tagfile.changes import FieldChange, FileChange, FileState, NewTags,
 from earmark.tagfile.editing import Damaged, EditableTag, has, in_order, texts_of
 from earmark.tagfile.fields import ID3V23, names_of
 from earmark.tagfile.opening import Opened, open_tags
+from earmark.tagfile.write_id3 import Id3v1Tag
 
 NO_NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 _RAW = {"id3": "TXXX:", "vorbis": "", "ape": "", "mp4": "----:com.apple.iTunes:", "asf": ""}
 _ID3V1 = ("TCON", "COMM")
+_CARRIED = ("title", "artist", "album", "album_artist", "date", "track", "disc", "genre", "comment")
 _ONE_TEXT = ("COMM", "Description", "TBPM", "tmpo")
 
 
@@ -60,6 +62,9 @@ def plan(
     frame, so values are joined by "; ". The field goes into the file's own tag; in further ones (APEv2 beside ID3, ID3
     before FLAC, INFO lists) it is brought up to date where it is there. An ID3v1 tag that is there follows: the first
     genre that has a number, 255 ("none") if none has, and as much of the comment as there is room for.
+
+    Many programs read the file's own tag alone once there is one. So if it is new, or empty, what the others say of
+    title, artist, album, date, track, genre and comment goes into it, too.
     """
     name = os.fsdecode(path)
     try:
@@ -108,7 +113,27 @@ def _compare(
             name = f"{_RAW[tag.family]}{raw}" if tag.family in _RAW and tag.kind != "ID3v1" else ""
             targets.append([name] if name and (i == 0 or has(tag, name)) else [])
         changes += _field_change(tags, raw, values, targets, wanted)
+    if wanted[0] and not any(item.texts for item in tags[0].items):
+        changes += _carried(tags, new, kept, wanted)
     return changes, tuple(kept), wanted
+
+
+def _carried(
+    tags: Sequence[EditableTag],
+    new: NewTags,
+    kept: Collection[str],
+    wanted: Sequence[dict[str, tuple[str, ...]]],
+) -> Iterator[FieldChange]:
+    """Yield what the file's own tag, which is empty, takes from the others; note it in `wanted`."""
+    for meaning in _CARRIED:
+        is_number = tags[0].family == "mp4" and meaning in ("track", "disc")  # kept there in another form
+        if is_number or (meaning in new.values and meaning not in kept):
+            continue
+        found = (texts_of(tag, name) for tag in tags[1:] for name in names_of(meaning, tag.family))
+        values = next((texts for texts in found if texts), ())
+        if values:
+            targets = [_names(tags[0], meaning, NO_NAMES, is_own=True)[:1], *([] for _ in tags[1:])]
+            yield from _field_change(tags, meaning, values, targets, wanted)
 
 
 def _names(
@@ -140,7 +165,7 @@ def _field_change(
             was = texts_of(tag, field)
             if texts == was and (texts or not has(tag, field)):
                 continue
-            if tag.kind == "ID3v1" and not _changes_id3v1(tag, field, texts):
+            if isinstance(tag, Id3v1Tag) and tag.holds(field, texts):  # it has less room than the text may need
                 continue
             own[field] = texts
             fields.append(field if tag is tags[0] else f"{tag.kind}:{field}")
@@ -149,11 +174,6 @@ def _field_change(
     if not fields:
         return []
     return [FieldChange(name, tuple(fields), next((texts for texts in before if texts), ()), after[0])]
-
-
-def _changes_id3v1(tag: EditableTag, field: str, texts: tuple[str, ...]) -> bool:
-    """Say whether an ID3v1 tag would hold other bytes: it has less room than the text may need."""
-    return any(item.name == field and item.texts != texts for item in tag.items)
 
 
 def _texts(tag: EditableTag, field: str, values: tuple[str, ...]) -> tuple[str, ...]:

@@ -156,8 +156,10 @@ def _copy_attributes(source: BinaryIO, temporary: Path) -> None:
                 raise
 
 
-def replace(temporary: Path, target: str) -> None:
-    """Rename a file over another, and make sure that the disk knows."""
+def replace(source: BinaryIO, temporary: Path, target: str) -> None:
+    """Rename a copy over the file, and make sure that the disk knows."""
+    if sys.platform == "win32":  # which replaces no open file
+        source.close()
     os.replace(temporary, target)  # noqa: PTH105
     sync_folder(os.path.dirname(target))  # noqa: PTH120
 

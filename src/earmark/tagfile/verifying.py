@@ -1,7 +1,7 @@
 """Check a copy before it takes the place of a file: the audio, what was to change, and all that was not."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +81,12 @@ def _kind(path: str) -> Any:
     return None if found is None else type(found)
 
 
-def _others(kind: Any, path: str | os.PathLike[str], fields: Iterable[FieldChange]) -> list[tuple[str, Any]] | None:
+def _others(kind: Any, path: str | os.PathLike[str], fields: Sequence[FieldChange]) -> list[tuple[str, Any]] | None:
     """Return all fields and pictures but those that change; None if the file cannot be read."""
     names = _own_names(fields)
     changed = {name.casefold() for name in names} | {alias for name in names for alias in _SAME.get(name, ())}
+    if any("ID3v1:COMM" in field.fields for field in fields):  # mutagen shows it beside the others
+        changed.add("comm:id3v1 comment")
     try:
         found = list(_all_fields(kind, path))
     except Exception:  # noqa: BLE001  (what a damaged tag makes mutagen raise is not foreseeable)

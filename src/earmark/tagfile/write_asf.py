@@ -63,7 +63,7 @@ class AsfTag:
             at = chunk.begin + 18
             size = int.from_bytes(self.view.at(at, 4), "little") + grown
             splices += [*_resized(chunk, grown), Splice(at, at + 4, size.to_bytes(4, "little"))]
-        n_new = sum(splice.begin == splice.end == self.header.end for splice in splices)
+        n_new = sum(splice.begin == splice.end == self.header.begin + 6 for splice in splices)
         if not (grown := growth(splices)):
             return splices
         if n_new:
@@ -84,7 +84,7 @@ class AsfTag:
                 return []
             data = b"".join(len(texts.get(name, b"")).to_bytes(2, "little") for name in _CONTENT)
             data += b"".join(texts.get(name, b"") for name in _CONTENT)
-            return [Splice(self.header.end, self.header.end, _object(_DESCRIPTION, data))]
+            return [self._new_object(_DESCRIPTION, data)]
         chunk = self.objects[_DESCRIPTION]
         splices = []
         for name, data in texts.items():
@@ -97,8 +97,7 @@ class AsfTag:
         n_new = sum(len(texts) for texts in new.values())
         if _EXTENDED not in self.objects:
             data = b"".join(_attribute(name, texts) for name, texts in new.items())
-            content = _object(_EXTENDED, n_new.to_bytes(2, "little") + data)
-            return [Splice(self.header.end, self.header.end, content)] if n_new else []
+            return [self._new_object(_EXTENDED, n_new.to_bytes(2, "little") + data)] if n_new else []
         items = list(self._within(_EXTENDED))
         n_gone = sum(item.name.casefold() in folded for item in items)
         return self._recounted(
@@ -115,6 +114,10 @@ class AsfTag:
         count = Splice(chunk.begin, chunk.begin + 2, n.to_bytes(2, "little"))
         return [*splices, count, *_resized(chunk, growth(splices))]
 
+    def _new_object(self, kind: bytes, content: bytes) -> Splice:
+        at = self.header.begin + 6  # before all others
+        return Splice(at, at, kind + (len(content) + _HEAD_BYTES).to_bytes(8, "little") + content)
+
     def _within(self, kind: bytes) -> Iterator[Item]:
         chunk = self.objects.get(kind)
         return (item for item in self.items if chunk and chunk.begin <= item.begin < chunk.end)
@@ -128,10 +131,6 @@ class AsfTag:
             at = self.objects[_FILE].begin + 16
             if int.from_bytes(self.view.at(at, 8), "little") == self.view.size:
                 yield Splice(at, at + 8, (self.view.size + grown).to_bytes(8, "little"))
-
-
-def _object(kind: bytes, content: bytes) -> bytes:
-    return kind + (len(content) + _HEAD_BYTES).to_bytes(8, "little") + content
 
 
 def _resized(chunk: Chunk, grown: int) -> list[Splice]:

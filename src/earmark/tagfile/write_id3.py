@@ -33,6 +33,7 @@ _OLD_NAMES = {  # of ID3v2.2
 _ENCODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")
 _FRAME_NAME = re.compile(rb"[A-Za-z][A-Za-z0-9]{2}[A-Za-z0-9 \0]?")
 _MAX_SIZE = 1 << 28
+_OTHER = 12  # the genre of those that have none
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,7 @@ def _walk(body: bytes, at: int, end: int, version: int, *, plain: bool) -> list[
 
 
 def _read(name: str, content: bytes, version: int, flags: bytes, unsynchronised: bool) -> tuple[str, tuple[str, ...]]:
-    """Return name and texts of a frame; those that are no text frames, or cannot be read, keep their bare name."""
+    """Return name and texts of a frame; one that cannot be read gets a name that nobody asks for."""
     if name[0] != "T" and name not in ("COMM", "GRP1"):
         return name, ()
     try:
@@ -217,7 +218,7 @@ def _read(name: str, content: bytes, version: int, flags: bytes, unsynchronised:
         language = 4 if name == "COMM" else 1
         texts = _split(content[language:], codec)
     except (IndexError, ValueError, zlib.error):
-        return f"{name}?" if name in ("TXXX", "COMM") else name, ()
+        return f"{name}?", ()
     if name in ("TXXX", "COMM"):
         description, texts = texts[0], texts[1:]
         name = f"{name}:{description}" if description else name
@@ -270,14 +271,16 @@ class Id3v1Tag:
     Parameters
     ----------
     begin, end : bytes
-    items : comment and genre
+    items : its fields
     genres : the names of ID3's genres, by number
+    data : the tag as it lies in the file
     """
 
     begin: int
     end: int
     items: tuple[Item, ...]
     genres: tuple[str, ...]
+    data: bytes
     family: str = "id3"
     kind: str = "ID3v1"
 
@@ -295,6 +298,13 @@ class Id3v1Tag:
                 splices.append(Splice(item.begin, item.end, text.ljust(n, b"\0")))
         return splices
 
+    def holds(self, name: str, texts: tuple[str, ...]) -> bool:
+        """Say whether these texts would leave the tag as it is."""
+        return all(
+            self.data[splice.begin - self.begin : splice.end - self.begin] == splice.data
+            for splice in self.splices({name: texts})
+        )
+
     def number(self, names: tuple[str, ...]) -> int:
         """Return the number of the first genre that has one; 255 if none has."""
         folded = {genre.casefold(): i for i, genre in enumerate(self.genres)}
@@ -311,13 +321,18 @@ def open_id3v1(view: View, begin: int, end: int) -> Id3v1Tag | None:
         return None
     genres = tuple(TCON.GENRES)
     n_comment = 28 if not data[125] and data[126] else 30  # ID3v1.1: the track's number behind
-    comment = data[97 : 97 + n_comment].split(b"\0")[0].decode("latin-1").strip()
-    genre = (genres[data[127]],) if data[127] < len(genres) else ()
-    items = (
-        Item("COMM", at + 97, at + 97 + n_comment, (comment,) if comment else ()),
-        Item("TCON", at + 127, at + 128, genre),
-    )
-    return Id3v1Tag(at, end, items, genres)
+
+    def text(begin: int, size: int) -> tuple[str, ...]:
+        found = data[begin : begin + size].split(b"\0")[0].decode("latin-1").strip()
+        return (found,) if found else ()
+
+    texts = {"TIT2": (3, 30), "TPE1": (33, 30), "TALB": (63, 30), "TDRC": (93, 4), "COMM": (97, n_comment)}
+    genre = (genres[data[127]],) if data[127] < len(genres) and data[127] != _OTHER else ()
+    items = [Item(name, at + begin, at + begin + size, text(begin, size)) for name, (begin, size) in texts.items()]
+    if n_comment == 28 and data[126]:
+        items.append(Item("TRCK", at + 126, at + 127, (str(data[126]),)))
+    items.append(Item("TCON", at + 127, at + 128, genre))
+    return Id3v1Tag(at, end, tuple(items), genres, data)
 
 
 def id3_frames(tag: Id3Tag) -> Iterator[tuple[str, bytes]]:

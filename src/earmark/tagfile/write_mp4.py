@@ -21,7 +21,7 @@ from earmark.tagfile.editing import Damaged, Item, growth, number_at, replace_it
 _FREE_FORM = "----:com.apple.iTunes:"
 _UTF8, _UTF16, _INTEGER = 1, 2, 21
 _FREE = (b"free", b"skip")
-_ABSOLUTE = (b"saio", b"iloc", b"mfra")  # places that say where in the file something lies, and are not followed here
+_ABSOLUTE = (b"saio", b"iloc")  # places that say where in the file something lies, and are not followed here
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,24 @@ class Mp4Tag:
                         if part.name == b"tfhd" and self.view.at(part.begin + 3, 1)[0] & 1:
                             place = number_at(self.view, part.begin + 8, 8) + grown
                             yield Splice(part.begin + 8, part.begin + 16, place.to_bytes(8, "big"))
+            elif box.name == b"mfra":
+                for part in walk_boxes(self.view, box.begin, box.end):
+                    if part.name == b"tfra":
+                        yield from self._fragments(part, at, grown)
             elif box.name in _ABSOLUTE or (box.name == b"meta" and find_box(self.view, box, b"iloc")):
                 raise Damaged(f"the MP4 file has a box {box.name.decode()!r}, and no free space to write to")
+
+    def _fragments(self, box: Box, at: int, grown: int) -> Iterator[Splice]:
+        """Yield where the fragments begin that an index at the end of the file lists."""
+        width = 8 if self.view.at(box.begin, 1) == b"\1" else 4
+        lengths, n = number_at(self.view, box.begin + 8, 4), number_at(self.view, box.begin + 12, 4)
+        size = 2 * width + sum((lengths >> shift & 3) + 1 for shift in (0, 2, 4))
+        if box.begin + 16 + n * size > box.end:
+            raise Damaged("the index of the fragments of the MP4 file is damaged")
+        for begin in range(box.begin + 16 + width, box.begin + 16 + n * size, size):
+            place = number_at(self.view, begin, width)
+            if place >= at:
+                yield Splice(begin, begin + width, (place + grown).to_bytes(width, "big"))
 
     def _offsets(self, box: Box, at: int, grown: int) -> Iterator[Splice]:
         kind, limit = (">u4", 1 << 32) if box.name == b"stco" else (">u8", 1 << 62)

@@ -222,6 +222,7 @@ class OggTag:
 
     def _renumbered(self, begin: int, shift: int) -> Iterator[Splice]:
         """Yield the new numbers and checksums of the pages behind the headers."""
+        end = begin
         for page in pages_of(self.view, begin):
             if page.serial == self.pages[0].serial:
                 number = (page.number + shift) % (1 << 32)
@@ -230,6 +231,9 @@ class OggTag:
                 yield Splice(page.begin + 18, page.begin + 26, data[18:22] + crc_of(data).to_bytes(4, "little"))
                 if page.flags & 4:  # the last of this stream; another with the same serial may follow
                     return
+            end = page.end
+        if b"OggS" in self.view.at(end, 1 << 20):
+            raise Damaged("the Ogg stream is damaged in its middle, and its pages would have to be numbered anew")
 
 
 def open_ogg(view: View, begin: int) -> OggTag:

@@ -49,7 +49,7 @@ def apply(change: FileChange, journal: Journal, *, times: Times = "keep") -> Non
             take_over(source, temporary, stamps if times == "keep" else _stamps(stamps, times))
             number = journal.intend(Entry(change.target, before, after, stamps, tuple(inverse)))
             _expect(change)
-            replace(temporary, change.target)
+            replace(source, temporary, change.target)
         journal.settle(number)
 
 
