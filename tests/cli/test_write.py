@@ -82,6 +82,8 @@ def test_it_writes_and_takes_back(cli, songs: Path) -> None:
     assert "0 files written (2 as they are)" in again.err
     run = answer.err.strip().rpartition(" ")[2]
     assert run in cli("undo", "--list").out
+    (listed,) = lines(cli("undo", "--list", "--json").out)
+    assert (listed["run"], listed["n_files"], listed["n_undone"]) == (run, 2, 0)
     undone = cli("undo", run)
     assert undone.status == 0
     assert "2 files" in undone.err

@@ -34,6 +34,7 @@ def test_profiles_say_what_they_rest_on() -> None:
         ("a\nb", ["Sad"], "a\nb [MOOD: Sad]"),
         ("[MOOD: unclosed", ["Sad"], "[MOOD: unclosed [MOOD: Sad]"),
         ("x", ["a]b; c"], "x [MOOD: a b c]"),
+        ("x", ["[]"], "x"),
     ],
 )
 def test_the_block_and_the_rest(comment: str, moods: list[str], result: str) -> None:

@@ -162,6 +162,17 @@ def test_an_edit_makes_it_yours(make: Callable[[str], Path], journal: Journal, n
     assert (read_tags(path).genres, read_tags(path).moods) == (("Krautrock",), ())
 
 
+def test_what_other_runs_wrote_stays_known(make: Callable[[str], Path], journal: Journal) -> None:
+    path = make("a.mp3")
+    do(journal, path, HEARD, Choice(fields=("genre",)))
+    do(journal, path, HEARD, Choice(fields=("mood", "bpm")))
+    stamp = Stamp.find(read_tags(path))
+    assert stamp is not None
+    assert set(stamp.wrote) == {"genre", "mood", "bpm"}
+    do(journal, path, OTHER, Choice(fields=("genre",)))
+    assert (read_tags(path).genres, read_tags(path).moods) == (("Blues",), ("Happy", "Sad"))
+
+
 def test_where_nothing_is_written_there_is_no_stamp(make: Callable[[str], Path]) -> None:
     path = make("a.mp3")
     tag_by_hand(path, "Krautrock")

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from earmark.errors import InputError, UsageError
-from earmark.tagfile.vocabulary_map import VocabularyMap, cased, load, plain_name, read_map, read_whitelist
+from earmark.tagfile.vocabulary_map import Casing, VocabularyMap, cased, load, plain_name, read_map, read_whitelist
 from earmark.vocabulary import FORBIDDEN, get_vocabulary, merged_name, vocabulary_names
 
 MAP = """
@@ -71,6 +73,16 @@ def test_no_name_is_left_that_players_would_split(name: str) -> None:
     assert plain
     assert plain.isprintable()
     assert not set(plain) & set(FORBIDDEN)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.characters(), max_size=20), st.sampled_from(["title", "lower", "keep"]))
+def test_whatever_a_model_calls_it_players_do_not_split_it(name: str, casing: Casing) -> None:
+    for written, _ in VocabularyMap(casing=casing).apply("genre", [(name, 1.0)]):
+        assert written
+        assert written.isprintable()
+        assert written == written.strip()
+        assert not set(written) & set(FORBIDDEN)
 
 
 def test_every_published_tag_can_be_written() -> None:

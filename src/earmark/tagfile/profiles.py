@@ -122,7 +122,7 @@ def with_mood_block(comment: str, moods: Sequence[str]) -> str:
     >>> with_mood_block("[MOOD: Dark] bought 2019", ["Happy"])
     '[MOOD: Happy] bought 2019'
     """
-    names = [re.sub(r"[\[\];\s]+", " ", mood).strip() for mood in moods]
+    names = [name for mood in moods if (name := re.sub(r"[\[\];\s]+", " ", mood).strip())]
     block = f"[MOOD: {'; '.join(names)}]" if names else ""
     found = _BLOCK.search(comment)
     if found is None:
