@@ -117,6 +117,7 @@ T train
   batch
   tagfile
   library.rows
+  library.duplicates
   library.vectors
   library.thresholds
   library.folding

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from earmark.audio import fingerprint as fp
-from earmark.audio.fingerprint import Fingerprinter, compare, count_bits, differences, fingerprint
+from earmark.audio.fingerprint import Fingerprinter, compare, count_bits, fingerprint, overlay
 from earmark.audio.io import open_audio
 from earmark.errors import InputError, UsageError
 
@@ -115,16 +115,16 @@ CHANGES: dict[str, Callable[[Samples], Samples]] = {
 def test_a_changed_copy_is_found(music: Samples, original: NDArray[np.uint32], change: str) -> None:
     copy = fingerprint(CHANGES[change](music), RATE)
     match = compare(original, copy)
-    assert match.bit_error_rate < 0.15
+    assert match.bit_error_rate < 0.03
     assert match.matched_seconds > 0.95 * fp.FRAME_SECONDS * min(len(copy), len(original))
 
 
 @pytest.mark.parametrize("seed", range(2, 6))
 def test_another_piece_by_the_same_hand_is_not(original: NDArray[np.uint32], seed: int) -> None:
     match = compare(original, fingerprint(piece(seed), RATE))
-    assert match.bit_error_rate > 0.35
+    assert match.bit_error_rate > 0.25
     assert match.matched_seconds == 0
-    assert match.similarity < 0.3
+    assert match.similarity < 0.5
 
 
 @pytest.mark.parametrize("factor", [0.95, 1.05])
@@ -229,6 +229,13 @@ def test_a_rate_must_be_positive() -> None:
         Fingerprinter(0)
 
 
+def score_at(a: NDArray[np.uint32], b: NDArray[np.uint32], offset: int) -> tuple[int, int]:
+    """Frames that both hear, and bits that agree less bits that differ."""
+    pairs = [(int(a[t + offset]), int(word)) for t, word in enumerate(b) if 0 <= t + offset < len(a)]
+    heard = [(x, y) for x, y in pairs if x and y]
+    return len(heard), sum(32 - 2 * (x ^ y).bit_count() for x, y in heard)
+
+
 words = st.lists(st.one_of(st.just(0), st.integers(1, (1 << 32) - 1)), min_size=1, max_size=60).map(
     lambda values: np.array(values, dtype=np.uint32)
 )
@@ -240,9 +247,7 @@ def test_correlation_is_that_of_trying_every_offset(a: NDArray[np.uint32], b: ND
     scores, counts = fp._correlate(a, b)
     assert len(scores) == len(counts) == len(a) + len(b) - 1
     for i, offset in enumerate(range(1 - len(b), len(a))):
-        errors, is_heard = differences(a, b, offset)
-        assert counts[i] == is_heard.sum()
-        assert scores[i] == 32 * is_heard.sum() - 2 * errors.sum(dtype=int)
+        assert (counts[i], scores[i]) == score_at(a, b, offset)
 
 
 @pytest.mark.parametrize("lengths", [(9000, 50), (50, 9000), (20000, 700), (5000, 5000), (1, 3000)])
@@ -252,8 +257,7 @@ def test_long_ones_are_taken_in_blocks(lengths: tuple[int, int]) -> None:
     scores, counts = fp._correlate(a, b)
     assert len(scores) == sum(lengths) - 1
     for i in [0, 1, *rng.integers(0, len(scores), 200), len(scores) - 1]:
-        errors, is_heard = differences(a, b, int(i) - len(b) + 1)
-        assert (counts[i], scores[i]) == (is_heard.sum(), 32 * is_heard.sum() - 2 * errors.sum(dtype=int))
+        assert (counts[i], scores[i]) == score_at(a, b, int(i) - len(b) + 1)
 
 
 def test_half_an_overlap_is_laid_where_it_belongs() -> None:
@@ -263,13 +267,43 @@ def test_half_an_overlap_is_laid_where_it_belongs() -> None:
     assert match.overlap_seconds == match.matched_seconds == pytest.approx(80 * fp.FRAME_SECONDS)
 
 
+def test_bits_about_to_flip_are_left_out() -> None:
+    held = np.repeat(np.array([0xF0F0F0F0, 0x0FF00FF0], dtype=np.uint32), 4)
+    early = np.roll(held, 1)[1:]
+    laid = overlay(held[1:], early, 0)
+    assert laid.begins == (0, 0)
+    assert count_bits(held[1:] ^ early).sum() == 16
+    assert laid.errors.sum() == 0
+    # Of held: 3 frames, then 4; every frame beside the flip leaves out the 16 bits that flip, in either.
+    assert laid.compared.tolist() == [32, 32, 16, 16, 16, 32, 32]
+
+
+def test_a_bit_that_stays_wrong_is_an_error_where_it_is_settled() -> None:
+    held = np.full(9, 0x12345678, dtype=np.uint32)
+    wrong = held.copy()
+    wrong[3:8] ^= 1
+    laid = overlay(held, wrong, 0)
+    assert laid.errors.tolist() == [0, 0, 0, 0, 1, 1, 1, 0, 0]
+    assert laid.compared.tolist() == [32, 32, 31, 31, 32, 32, 32, 31, 31]
+    assert laid.bit_error_rate() == 3 / 284
+    assert laid.bit_error_rate(np.arange(9) < 3) == 0
+    assert laid.bit_error_rate(np.zeros(9, dtype=bool)) == 0.5
+
+
+def test_frames_beside_silence_are_compared() -> None:
+    words = np.array([0, 5, 5, 0, 9], dtype=np.uint32)
+    laid = overlay(words, words, 0)
+    assert laid.compared.tolist() == [0, 32, 32, 0, 32]
+    assert laid.is_heard.tolist() == [False, True, True, False, True]
+
+
 def test_the_part_that_agrees_is_told_from_the_rest() -> None:
     rng = np.random.default_rng(0)
-    a, b = rng.integers(1, 1 << 32, (2, 800), dtype=np.uint32)
+    a, b = np.repeat(rng.integers(1, 1 << 32, (2, 100), dtype=np.uint32), 8, axis=1)
     b[300:600] = a[300:600]
     match = compare(a, b)
     assert match.offset_seconds == pytest.approx(0, abs=0.01)
-    assert match.bit_error_rate == pytest.approx(0.5 * 500 / 800, abs=0.02)
+    assert match.bit_error_rate == pytest.approx(0.5 * 500 / 800, abs=0.03)
     assert match.matched_seconds == pytest.approx(300 * fp.FRAME_SECONDS, abs=3.0)
 
 
@@ -329,7 +363,7 @@ def test_real_tracks_are_found_in_other_encodings_and_in_part(shared: Path, name
     part = np.concatenate(list(heard(track, offset=21.7, duration=30)))
     lossy = fingerprint(encoded(part, "MP3", "MPEG_LAYER_III", 0.95), RATE)
     match = compare(whole, lossy)
-    assert match.bit_error_rate < 0.15
+    assert match.bit_error_rate < 0.03
     assert match.offset_seconds == pytest.approx(21.7, abs=0.15)  # an mp3 encoder adds up to 0.1 s of its own
     assert match.matched_seconds > 27
 

@@ -22,6 +22,8 @@ FRAME_SECONDS = 0.128
 """From one word of a fingerprint to the next."""
 SPAN_SECONDS = 1.472
 """Of audio that a word looks at: shorter audio has no fingerprint."""
+AGREES = 0.15
+"""Share of the settled bits that may differ in a stretch that agrees: chance makes it 0.5, give or take 0.1."""
 
 _RATE = 8000  # Hz, of everything below
 _N_FFT, _HOP = 2048, 512  # samples: 256 ms every 64 ms
@@ -36,6 +38,8 @@ _QUIET = 1e-9  # mean square of full scale, in the bands: below it there is noth
 _DYNAMICS = 1e-6  # of the loudest frame: what lies more than 60 dB below it is silence
 _CORRELATED = 1 << 19  # values that are transformed at once
 _WINDOW = 31  # frames: four seconds, in which two fingerprints agree or do not
+_FEWEST_BITS = 128  # that are compared in a window; of 992, about 500 are settled
+_ALL = np.uint32(0xFFFFFFFF)
 
 
 class Fingerprinter:
@@ -182,8 +186,8 @@ def fingerprint(waveform: Samples, sample_rate: int) -> Fingerprint:
     --------
     >>> noise = np.random.default_rng(0).uniform(-0.5, 0.5, 160000).astype(np.float32)
     >>> match = compare(fingerprint(noise, 16000), fingerprint(0.1 * noise[48000:], 16000))
-    >>> f"{match.offset_seconds:.1f} s, {match.similarity:.0%}"
-    '3.0 s, 81%'
+    >>> f"{match.similarity:.0%} from {match.offset_seconds:.1f} s on"
+    '100% from 3.0 s on'
     """
     prints = Fingerprinter(sample_rate)
     prints.push(waveform)
@@ -196,10 +200,10 @@ class Match:
 
     Parameters
     ----------
-    bit_error_rate : share of the bits that differ, in [0, 1]; about 0.5 for different recordings
+    bit_error_rate : share of the settled bits that differ (`Overlay`), in [0, 1]; about 0.5 for different recordings
     offset_seconds : into the first, at which the second begins; negative where the second begins before the first
     overlap_seconds : where both have something to hear
-    matched_seconds : of these, where the two agree for seconds on end (`agreement`)
+    matched_seconds : of these, where the two agree for seconds on end
     similarity : 1 for equal bits, 0 for chance
     """
 
@@ -211,7 +215,7 @@ class Match:
 
 
 def compare(
-    a: Fingerprint, b: Fingerprint, *, min_overlap_seconds: float = 5.0, max_bit_error_rate: float = 0.25
+    a: Fingerprint, b: Fingerprint, *, min_overlap_seconds: float = 5.0, max_bit_error_rate: float = AGREES
 ) -> Match:
     """Lay one fingerprint over the other where they agree best.
 
@@ -219,7 +223,7 @@ def compare(
     ----------
     a, b : shapes (n,) and (m,), as of `Fingerprinter`
     min_overlap_seconds : that both must have in common; where the shorter has less to hear, all of it
-    max_bit_error_rate : up to which a stretch of a few seconds counts as matched
+    max_bit_error_rate : up to which a stretch of four seconds counts as matched
 
     Returns
     -------
@@ -233,18 +237,12 @@ def compare(
     UsageError
         If `min_overlap_seconds` is not positive, or `max_bit_error_rate` not between 0 and 0.5.
 
-    Notes
-    -----
-    All offsets are compared: bits as -1 and 1, silence as 0, correlated by Fourier transforms. Of bits that agree by
-    chance, the sum over n frames has a standard deviation that goes with the root of n, so the sum over this root is
-    what decides.
-
     Examples
     --------
-    >>> a = np.random.default_rng(0).integers(1, 1 << 32, 2000, dtype=np.uint32)
-    >>> match = compare(a, a[500:700])
-    >>> round(match.offset_seconds, 2), match.overlap_seconds, match.similarity
-    (64.0, 25.6, 1.0)
+    >>> a = fingerprint(np.random.default_rng(0).uniform(-0.5, 0.5, 960000).astype(np.float32), 16000)
+    >>> match = compare(a, a[100:300])
+    >>> f"{match.similarity:.0%} from {match.offset_seconds:.1f} s on for {match.overlap_seconds:.1f} s"
+    '100% from 12.8 s on for 25.6 s'
     """
     first, second = _checked(a), _checked(b)
     if min_overlap_seconds <= 0 or not 0 < max_bit_error_rate < 0.5:
@@ -252,72 +250,133 @@ def compare(
             f"min_overlap_seconds={min_overlap_seconds}, max_bit_error_rate={max_bit_error_rate}: expected a positive "
             "number of seconds, and a rate between 0 and 0.5"
         )
-    n_wanted = max(round(min_overlap_seconds / FRAME_SECONDS), 1)
-    least = min(int(np.count_nonzero(first)), int(np.count_nonzero(second)), n_wanted)
-    if not least:
+    offset = best_offset(first, second, min_frames=max(round(min_overlap_seconds / FRAME_SECONDS), 1))
+    if offset is None:
         return Match(0.5, 0.0, 0.0, 0.0, 0.0)
-    scores, counts = _correlate(first, second)
-    usable = counts >= least
-    # Silence may lie so that no offset has that much in common; then the offset that has most.
-    usable = usable if usable.any() else counts == counts.max()
-    best = int(np.argmax(np.where(usable, scores / np.sqrt(np.maximum(counts, 1)), -np.inf)))
-    offset = best - len(second) + 1
-    errors, is_heard = differences(first, second, offset)
-    n_heard = int(np.count_nonzero(is_heard))
-    rate = float(errors.sum()) / (32 * n_heard) if n_heard else 0.5
+    laid = overlay(first, second, round(offset))
+    rate = laid.bit_error_rate()
     return Match(
         bit_error_rate=rate,
-        offset_seconds=FRAME_SECONDS * (offset + _between(scores, best)),
-        overlap_seconds=FRAME_SECONDS * n_heard,
-        matched_seconds=FRAME_SECONDS
-        * int(np.count_nonzero(agreement(errors, is_heard, max_bit_error_rate=max_bit_error_rate))),
+        offset_seconds=FRAME_SECONDS * offset,
+        overlap_seconds=FRAME_SECONDS * int(np.count_nonzero(laid.is_heard)),
+        matched_seconds=FRAME_SECONDS * int(np.count_nonzero(laid.agrees(max_bit_error_rate))),
         similarity=max(1 - 2 * rate, 0.0),
     )
 
 
-def differences(a: Fingerprint, b: Fingerprint, offset: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Count the bits that differ, frame by frame.
+def best_offset(a: Fingerprint, b: Fingerprint, *, min_frames: int) -> float | None:
+    """Find where two fingerprints agree best.
+
+    Parameters
+    ----------
+    a, b : shapes (n,) and (m,)
+    min_frames : with something to hear that both must have in common; where one has fewer, all of them
+
+    Returns
+    -------
+    frames into `a` at which `b` begins, also between two frames; None where there is nothing to hear
+
+    Notes
+    -----
+    All offsets are compared: bits as -1 and 1, silence as 0, correlated by Fourier transforms. Of bits that agree by
+    chance, the sum over n frames has a standard deviation that goes with the root of n; so the sum over this root is
+    what decides.
+    """
+    least = min(int(np.count_nonzero(a)), int(np.count_nonzero(b)), min_frames)
+    if not least:
+        return None
+    scores, counts = _correlate(a, b)
+    usable = counts >= least
+    # Silence may lie so that no offset has that much in common; then the offset that has most.
+    usable = usable if usable.any() else counts == counts.max()
+    best = int(np.argmax(np.where(usable, scores / np.sqrt(np.maximum(counts, 1)), -np.inf)))
+    return best - len(b) + 1 + _between(scores, best)
+
+
+@dataclass(frozen=True, eq=False)
+class Overlay:
+    """Two fingerprints, laid over each other.
+
+    Only settled bits are compared: those that stay what they are from the frame before to the frame after, in both.
+    Where a bit is about to flip, it depends on how the copy's frames lie between those of the original, by up to half
+    a frame: that alone makes 9 % of all bits differ, of settled bits next to none.
+
+    Parameters
+    ----------
+    begins : frames into either at which the overlap begins
+    errors, compared : shape (n_common,), settled bits of each frame that differ, and settled bits
+    is_heard : shape (n_common,), where neither is silent
+    """
+
+    begins: tuple[int, int]
+    errors: NDArray[np.uint8]
+    compared: NDArray[np.uint8]
+    is_heard: NDArray[np.bool_]
+
+    def bit_error_rate(self, where: NDArray[np.bool_] | None = None) -> float:
+        """Return which share of the settled bits differs.
+
+        Parameters
+        ----------
+        where : shape (n_common,), of these frames; of all unless given
+
+        Returns
+        -------
+        in [0, 1]; 0.5 where nothing is compared
+        """
+        chosen = slice(None) if where is None else where
+        n_compared = int(self.compared[chosen].sum(dtype=np.int64))
+        return int(self.errors[chosen].sum(dtype=np.int64)) / n_compared if n_compared else 0.5
+
+    def agrees(self, max_bit_error_rate: float = AGREES) -> NDArray[np.bool_]:
+        """Tell where the two agree: in windows of four seconds, so that no frame alone decides.
+
+        Parameters
+        ----------
+        max_bit_error_rate : of a window
+
+        Returns
+        -------
+        shape (n_common,); silence agrees with nothing
+        """
+        n = len(self.errors)
+        sums = np.zeros((2, n + 1), dtype=np.int64)
+        np.cumsum(self.errors, out=sums[0, 1:])
+        np.cumsum(self.compared, out=sums[1, 1:])
+        high = np.minimum(np.maximum(np.arange(n) - _WINDOW // 2, 0) + _WINDOW, n)
+        low = np.maximum(high - _WINDOW, 0)  # at both ends the window stays whole
+        n_errors, n_compared = sums[:, high] - sums[:, low]
+        agrees: NDArray[np.bool_] = (
+            self.is_heard & (n_errors <= max_bit_error_rate * n_compared) & (n_compared >= min(_FEWEST_BITS, 16 * n))
+        )
+        return agrees
+
+
+def overlay(a: Fingerprint, b: Fingerprint, offset: int) -> Overlay:
+    """Compare two fingerprints at an offset.
 
     Parameters
     ----------
     a, b : shapes (n,) and (m,)
     offset : frames into `a` at which `b` begins; may be negative
-
-    Returns
-    -------
-    shape (n_common,), bits of each frame that differ, 0 where one is silent; and shape (n_common,), where neither is.
-    The first frame in common is frame max(offset, 0) of `a`
     """
-    n_common = max(min(len(a), offset + len(b)) - max(offset, 0), 0)
-    first = a[max(offset, 0) :][:n_common]
-    second = b[max(-offset, 0) :][:n_common]
+    begins = max(offset, 0), max(-offset, 0)
+    n_common = max(min(len(a) - begins[0], len(b) - begins[1]), 0)
+    first, second = a[begins[0] :][:n_common], b[begins[1] :][:n_common]
     is_heard = (first != 0) & (second != 0)
-    return count_bits(np.where(is_heard, first ^ second, np.uint32(0))), is_heard
+    compared = _settled(first) & _settled(second)
+    compared[~is_heard] = 0
+    return Overlay(begins, count_bits((first ^ second) & compared), count_bits(compared), is_heard)
 
 
-def agreement(
-    errors: NDArray[np.uint8], is_heard: NDArray[np.bool_], *, max_bit_error_rate: float = 0.25
-) -> NDArray[np.bool_]:
-    """Tell where two fingerprints agree: in windows of four seconds, so that no frame alone decides.
-
-    Parameters
-    ----------
-    errors, is_heard : shapes (n,), as of `differences`
-    max_bit_error_rate : of a window
-
-    Returns
-    -------
-    shape (n,); silence agrees with nothing
-    """
-    sums = np.zeros((2, len(errors) + 1))
-    np.cumsum(errors, out=sums[0, 1:])
-    np.cumsum(is_heard, out=sums[1, 1:])
-    low = np.maximum(np.arange(len(errors)) - _WINDOW // 2, 0)
-    high = np.minimum(low + _WINDOW, len(errors))
-    low = np.maximum(high - _WINDOW, 0)  # at both ends the window stays whole
-    n_errors, n_heard = sums[:, high] - sums[:, low]
-    agrees: NDArray[np.bool_] = is_heard & (n_errors <= 32 * max_bit_error_rate * n_heard)
-    return agrees
+def _settled(words: Fingerprint) -> Fingerprint:
+    """Return ones for the bits that are the same in the frame before and in the frame behind; silence says nothing."""
+    same = ~(words[:-1] ^ words[1:])
+    same[(words[:-1] == 0) | (words[1:] == 0)] = _ALL
+    out = np.full(len(words), _ALL)
+    out[:-1] &= same
+    out[1:] &= same
+    return out
 
 
 def count_bits(words: Fingerprint) -> NDArray[np.uint8]:
