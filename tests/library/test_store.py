@@ -93,6 +93,18 @@ def test_search_vectors_are_made_anew_when_their_mapping_changes(store: Store) -
     assert row["vector__standard"] == pytest.approx(track_row(1)["vector__standard"].tolist())
 
 
+def test_tables_of_an_earlier_version_get_what_they_lack(store: Store) -> None:
+    store.table("models").drop_columns(["vectors_version"])
+    store.table(TRACKS).drop_columns(["isrc"])
+    older = Store(store.address)
+    assert [model.vectors_version for model in older.models()] == [0]
+    assert next(iter(older.tracks())).isrc == ""
+    older.upgrade()
+    older.keep_model(MODEL)
+    assert older.models() == [MODEL]
+    older.put(TRACKS, [{"id": track_id(1), "isrc": "X"}])
+
+
 def test_taught_tags_come_last(store: Store) -> None:
     taught = StoredModel(TAUGHT, "", ("for dinner",), ("for_dinner",), ("other",), (None,), (0.5,))
     store.keep_model(taught)

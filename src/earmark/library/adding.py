@@ -126,6 +126,7 @@ def add(
     n_jobs = cpu_count() if jobs is None else jobs
     if n_jobs < 1:
         raise UsageError(f"jobs is {jobs}, expected 1 or more")
+    store.upgrade()
     store.keep_model(model)
     store.put(FOLDERS, [{"path": os.fsencode(folder), "added_at": now()} for folder in folders])
     with Processes(SERVICE, setup, n_jobs) as processes:

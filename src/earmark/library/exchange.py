@@ -203,6 +203,7 @@ def import_from(store: Store, path: str | os.PathLike[str]) -> Imported:
     read = _read_parquet if suffix == ".parquet" else _read_jsonl
     try:
         models, batches = read(Path(path))
+        store.upgrade()
         for model in models:
             if model.name != TAUGHT:
                 store.keep_model(model)

@@ -7,6 +7,7 @@
 | failures | a file that could not be analysed, and why | path |
 | folders | a folder that was added | path |
 | heads | a tag that the user taught | name |
+| answers | an example of such a tag: a track, yes or no | key: id and tag |
 
 What a model heard stands in columns of its own, added when the model is first used: one per tag (`score__MODEL__TAG`),
 and `peaks__MODEL`, `embedding__MODEL`, `vector__MODEL` (the embedding as search compares it), `listened__MODEL` and
@@ -24,8 +25,9 @@ from earmark.library.folding import fold, path_text
 from earmark.library.models import StoredModel
 from earmark.library.rows import FilePlace, Heard, LibraryTrack
 
-TRACKS, MODELS, FAILURES, FOLDERS, HEADS = "tracks", "models", "failures", "folders", "heads"
-KEYS = {TRACKS: "id", MODELS: "name", FAILURES: "path", FOLDERS: "path", HEADS: "name"}
+TRACKS, MODELS, FAILURES, FOLDERS = "tracks", "models", "failures", "folders"
+HEADS, ANSWERS = "heads", "answers"
+KEYS = {TRACKS: "id", MODELS: "name", FAILURES: "path", FOLDERS: "path", HEADS: "name", ANSWERS: "key"}
 
 _FACTS = (
     "duration", "artist", "title", "album", "album_artist", "genres", "year", "track_number", "isrc",
@@ -63,6 +65,17 @@ def table_schemas() -> dict[str, Any]:
         MODELS: pa.schema(list(models.items())),
         FAILURES: pa.schema(list(failures.items())),
         FOLDERS: pa.schema([("path", pa.binary()), ("added_at", when)]),
+        ANSWERS: pa.schema(
+            [
+                ("key", text),
+                ("tag", text),
+                ("id", text),
+                ("answer", pa.bool_()),
+                ("group", text),
+                ("embedding", pa.list_(number)),
+                ("at", when),
+            ]
+        ),
         HEADS: pa.schema([("name", text), ("file", pa.binary()), ("taught_at", when)]),
     }
 
@@ -106,7 +119,7 @@ def read_model(row: Mapping[str, Any]) -> StoredModel:
         base_rates=tuple(row["base_rates"]),
         thresholds=tuple(row["thresholds"]),
         parts=tuple(zip(row["part_names"], row["part_sizes"], strict=True)),
-        vectors_version=row["vectors_version"],
+        vectors_version=row.get("vectors_version") or 0,
     )
 
 

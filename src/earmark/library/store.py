@@ -56,7 +56,7 @@ class Store:
     Raises
     ------
     InputError
-        If there is none, or it cannot be read, or is of a later version of earmark.
+        If there is none, or it cannot be read.
     UsageError
         If the CPU cannot run LanceDB.
     MissingExtraError
@@ -144,6 +144,16 @@ class Store:
         with worded(self.address, "cannot be read"):
             n: int = self.table(name).count_rows(where)
         return n
+
+    def upgrade(self) -> None:
+        """Add the columns that tables of an earlier version of earmark lack."""
+        for name, schema in table_schemas().items():
+            if name in self._names:
+                table = self.table(name)
+                missing = [field for field in schema if field.name not in table.schema.names]
+                if missing:
+                    with worded(self.address, "cannot be written"):
+                        table.add_columns(missing)
 
     # Models and tags --------------------------------------------------------------------------------------------------
 
