@@ -87,11 +87,13 @@ def test_a_table_as_earmark_tag_writes_it(tmp_path: Path, monkeypatch: pytest.Mo
         ("{", "line 1: no JSON"),
         ("[]\n", "line 1: no JSON object"),
         ('{"path": "a"}\n', "line 1: not the tags of a track"),
+        ('{"file": "a"}\n', "line 1: no JSON object with a path"),
+        (b"\xff\n", "line 1: no JSON"),
         ("\n\n", "no row"),
     ],
 )
-def test_a_table_that_is_none(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "t.jsonl").write_text(text, encoding="utf-8")
+def test_a_table_that_is_none(tmp_path: Path, text: str | bytes, message: str) -> None:
+    (tmp_path / "t.jsonl").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(InputError, match=message):
         TableSource(tmp_path / "t.jsonl")
     with pytest.raises(InputError, match="cannot be read"):
@@ -101,6 +103,21 @@ def test_a_table_that_is_none(tmp_path: Path, text: str, message: str) -> None:
 def test_a_tempo_that_is_no_number(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="bpm is 'fast'"):
         table(tmp_path, TAGS.to_dict() | {"bpm": "fast"})
+
+
+def test_a_row_that_is_none_fails_for_its_file_alone(tmp_path: Path) -> None:
+    source = table(tmp_path, TAGS.to_dict(), {"path": "b.mp3"}, TAGS.to_dict() | {"path": "c.mp3"})
+    first, second, third = source.scores(["a.mp3", "b.mp3", "c.mp3"])
+    assert isinstance(second, NotHeard)
+    assert "line 2: not the tags of a track" in second.error.message
+    assert isinstance(first, TrackScores)
+    assert isinstance(third, TrackScores)
+
+
+def test_a_mark_at_the_beginning_and_empty_lines(tmp_path: Path) -> None:
+    path = tmp_path / "scores.jsonl"
+    path.write_text("\n" + json.dumps(TAGS.to_dict()) + "\r\n\n", encoding="utf-8-sig")
+    assert one(TableSource(path), "a.mp3").model == "standard"
 
 
 @pytest.fixture

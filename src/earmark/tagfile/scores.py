@@ -4,9 +4,10 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
@@ -78,47 +79,66 @@ class TableSource:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
-        self._rows: dict[str, TrackScores] = {}
-        try:
-            with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 (line by line)
-                for number, line in enumerate(file, 1):
-                    if line.strip():
-                        row = _read_row(line, f"{self.path}: line {number}")
-                        self._rows[os.path.realpath(row.path)] = row
-        except UnicodeDecodeError as error:
-            raise InputError(f"{self.path}: no UTF-8 text: {error.reason}", hint=_JSON_HINT) from error
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be read: {error.strerror or error}") from error
-        if not self._rows:
+        self._places: dict[str, tuple[int, int]] = {}  # of the file -> where its row begins, and its line
+        place = 0
+        with self._opened() as file:
+            for number, line in enumerate(file, 1):
+                if line.strip(_BLANK):
+                    plain = self._parse(line, number)
+                    if not self._places:
+                        self._row(plain, line, number)  # tells at once if this is another kind of table
+                    self._places[os.path.realpath(plain["path"])] = (place, number)
+                place += len(line)
+        if not self._places:
             raise InputError(f"{self.path}: no row in this table", hint=_JSON_HINT)
 
     def scores(self, paths: Sequence[str]) -> Iterator[TrackScores | NotHeard]:
         """Yield the rows of files."""
-        for path in paths:
-            row = self._rows.get(os.path.realpath(path))
-            if row is None:
-                hint = "paths in the table are as seen from the current folder; write it anew, or give absolute paths"
-                yield NotHeard(path, InputError(f"{path}: not in {self.path}", hint=hint))
-            else:
-                yield replace(row, path=path)
+        with self._opened() as file:
+            for path in paths:
+                place, number = self._places.get(os.path.realpath(path), (-1, 0))
+                if place < 0:
+                    hint = (
+                        "paths in the table are as seen from the current folder; write it anew, or give absolute ones"
+                    )
+                    yield NotHeard(path, InputError(f"{path}: not in {self.path}", hint=hint))
+                    continue
+                try:
+                    file.seek(place)
+                    line = file.readline()
+                    yield replace(self._row(self._parse(line, number), line, number), path=path)
+                except InputError as error:
+                    yield NotHeard(path, error)
+
+    @contextmanager
+    def _opened(self) -> Iterator[BinaryIO]:
+        try:
+            with open(self.path, "rb") as file:  # noqa: PTH123
+                yield file
+        except OSError as error:
+            if isinstance(error, EarmarkError):
+                raise
+            raise InputError(f"{self.path}: cannot be read: {error.strerror or error}") from error
+
+    def _parse(self, line: bytes, number: int) -> dict[str, Any]:
+        try:
+            plain = json.loads(line.strip(_BLANK))
+        except ValueError as error:
+            raise InputError(f"{self.path}: line {number}: no JSON: {error}", hint=_JSON_HINT) from error
+        if not isinstance(plain, dict) or not isinstance(plain.get("path"), str):
+            raise InputError(f"{self.path}: line {number}: no JSON object with a path", hint=_JSON_HINT)
+        return plain
+
+    def _row(self, plain: Mapping[str, Any], line: bytes, number: int) -> TrackScores:
+        try:
+            heard = from_track_tags(TrackTags.from_dict(plain), version=_digest(line.decode("utf-8", "replace")))
+            return replace(heard, **_tempo_and_key(plain))
+        except InputError as error:
+            raise InputError(f"{self.path}: line {number}: {error.message}", hint=_JSON_HINT) from error
 
 
+_BLANK = b" \t\r\n\xef\xbb\xbf"  # and the mark that some editors begin a file with
 _JSON_HINT = "earmark tag Music/ --json > scores.jsonl writes such a table"
-
-
-def _read_row(line: str, where: str) -> TrackScores:
-    try:
-        plain = json.loads(line)
-    except ValueError as error:
-        raise InputError(f"{where}: no JSON: {error}", hint=_JSON_HINT) from error
-    if not isinstance(plain, dict):
-        raise InputError(f"{where}: no JSON object", hint=_JSON_HINT)
-    try:
-        tags = TrackTags.from_dict(plain)
-        heard = from_track_tags(tags, version=_digest(line))
-        return replace(heard, **_tempo_and_key(plain))
-    except InputError as error:
-        raise InputError(f"{where}: {error.message}", hint=_JSON_HINT) from error
 
 
 def _tempo_and_key(plain: Mapping[str, Any]) -> dict[str, Any]:
