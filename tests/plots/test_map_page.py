@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from earmark.errors import InputError, UsageError
+from earmark.errors import InputError, UnknownNameError, UsageError
 from earmark.plots.map_data import MapData
 from earmark.plots.map_page import map_page, write_map_page
 
@@ -108,6 +108,16 @@ def test_the_page_carries_what_it_is_given() -> None:
     np.testing.assert_allclose(scores, data.scores, atol=0.004)
     small = data.scores < 0.01
     np.testing.assert_allclose(scores[small], data.scores[small], atol=0.0004)
+
+
+def test_the_reader_begins_with_the_colouring_that_was_asked_for() -> None:
+    data = some(base_rates=[0.1, np.nan, 0.05])
+    assert unpacked(map_page(data, colour_by="rock"))[0]["colour"] == "tag:rock"
+    assert unpacked(map_page(data, colour_by="bpm"))[0]["colour"] == "bpm"
+    assert "colour" not in unpacked(map_page(data))[0]
+    assert unpacked(map_page(data))[0]["usual"] == [0.1, 0.05, 0.05]  # what is not known is taken as rare
+    with pytest.raises(UnknownNameError, match="no colouring 'rokc'"):
+        map_page(data, colour_by="rokc")
 
 
 def test_points_keep_their_shape_around_the_middle() -> None:
@@ -230,8 +240,8 @@ def test_what_the_script_works_out() -> None:
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium to open the page with")
 def test_a_browser_draws_the_page_and_runs_nothing_else(tmp_path: Path) -> None:
     data = some(6, titles=HOSTILE, artists=HOSTILE, tags=HOSTILE[:3], groups=None, neighbours=None)
-    write_map_page(tmp_path / "map.html", data)
-    address = (tmp_path / "map.html").as_uri() + "#track=0&theme=dark&colour=bpm"
+    write_map_page(tmp_path / "map.html", data, colour_by="bpm")
+    address = (tmp_path / "map.html").as_uri() + "#track=0&theme=dark"
     done = subprocess.run(
         [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
          "--virtual-time-budget=4000", "--dump-dom", address],

@@ -39,7 +39,7 @@ class MapData:
     durations, bpm, years : shape (n,), NaN where there is none; seconds, beats per minute
     scores : shape (n, K), in [0, 1]
     tags, categories : K names, and what they are: genre, mood, instrument, ...
-    base_rates : how often each tag holds in the data that the model learned from; nothing, if not known
+    base_rates : how often each tag holds in the data that the model learned from; NaN or nothing, if not known
     groups : shape (n,), labels from 0 to one less than there are `group_names`; -1 for none
     group_names : what the groups are called
     neighbours : shape (n, k), the nearest tracks by sound, the nearest first

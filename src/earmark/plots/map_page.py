@@ -45,13 +45,15 @@ UNKNOWN_RATE = 0.05  # of a tag whose base rate is not known
 KINDS = {"f4": "<f4", "i4": "<i4", "u1": "u1"}
 
 
-def write_map_page(path: str | os.PathLike[str], data: MapData, *, links: Links = "relative") -> None:
+def write_map_page(
+    path: str | os.PathLike[str], data: MapData, *, links: Links = "relative", colour_by: str | None = None
+) -> None:
     """Write a map as a page.
 
     Parameters
     ----------
     path : such as "map.html"; written whole or not at all
-    data, links : as in `map_page`; relative links lead from the folder of `path`
+    data, links, colour_by : as in `map_page`; relative links lead from the folder of `path`
 
     Raises
     ------
@@ -59,13 +61,21 @@ def write_map_page(path: str | os.PathLike[str], data: MapData, *, links: Links 
         If the file cannot be written.
     UsageError
         If there are no such links.
+    UnknownNameError
+        If nothing is known by the name of the colouring.
     """
-    page = map_page(data, links=links, folder=Path(path).absolute().parent)
+    page = map_page(data, links=links, folder=Path(path).absolute().parent, colour_by=colour_by)
     with replacing(path) as file:
         file.write(page.encode("utf-8"))
 
 
-def map_page(data: MapData, *, links: Links = "none", folder: str | os.PathLike[str] | None = None) -> str:
+def map_page(
+    data: MapData,
+    *,
+    links: Links = "none",
+    folder: str | os.PathLike[str] | None = None,
+    colour_by: str | None = None,
+) -> str:
     """Make the page of a map.
 
     Parameters
@@ -74,6 +84,8 @@ def map_page(data: MapData, *, links: Links = "none", folder: str | os.PathLike[
     links : how the page leads to the music: "relative" to the folder it lies in, so that both can move together;
         "absolute", so that the page can move alone; "none", so that no path stands in the page
     folder : where the page will lie; needed for relative links
+    colour_by : the first colouring, which the reader can change: a tag, or one of group, artist, genre, key, bpm, year
+        and duration; the first of these that is known unless given
 
     Returns
     -------
@@ -84,6 +96,8 @@ def map_page(data: MapData, *, links: Links = "none", folder: str | os.PathLike[
     ------
     UsageError
         If there are no such links, or they are relative and there is no folder.
+    UnknownNameError
+        If nothing is known by the name of the colouring.
 
     Notes
     -----
@@ -105,6 +119,10 @@ def map_page(data: MapData, *, links: Links = "none", folder: str | os.PathLike[
     )
     n = len(data.points)
     said = limitations(data)
+    head, arrays = _contents(data, links, folder)
+    if colour_by is not None:
+        kind, k = data.find_colour(colour_by)
+        head["colour"] = f"tag:{head['tags'][k]}" if kind == "tag" else kind
     return _filled(
         parts["page.html"],
         {
@@ -114,7 +132,7 @@ def map_page(data: MapData, *, links: Links = "none", folder: str | os.PathLike[
             "style": style,
             "short": html.escape(_short(data)),
             "about": "\n".join(f"<p>{html.escape(text)}</p>" for text in said),
-            "data": _packed(*_contents(data, links, folder)),
+            "data": _packed(head, arrays),
             "script": script,
         },
     )
@@ -151,7 +169,8 @@ def _contents(
         "fields": fields,
         "tags": [clean(tag) for tag in data.tags],
         "categories": list(data.categories) or [""] * len(data.tags),
-        "usual": [round(float(rate), 5) for rate in data.base_rates] or [UNKNOWN_RATE] * len(data.tags),
+        "usual": [UNKNOWN_RATE if np.isnan(rate) else round(float(rate), 5) for rate in data.base_rates]
+        or [UNKNOWN_RATE] * len(data.tags),
         "limits": {},
         "nColours": N_COLOURS,
         "palettes": {"light": _palette(LIGHT), "dark": _palette(DARK)},

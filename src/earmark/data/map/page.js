@@ -468,7 +468,7 @@ function startPage(data) {
   $("dots").addEventListener("redraw", redraw);
   if (window.innerWidth <= 700) $("legend").open = false;
 
-  const wish = ways.find((way) => [way.id, way.label].includes(wished.get("colour")));
+  const wish = ways.find((way) => [way.id, way.label].includes(wished.get("colour") ?? data.colour));
   state.coloured = core.colouring(data, (wish ?? ways[0])?.id ?? "none");
   state.id = (wish ?? ways[0])?.id ?? "none";
   $("colour").value = state.coloured.label;
