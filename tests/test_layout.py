@@ -39,6 +39,8 @@ LAYERS = """
   audio.io
   audio.chunks
   audio.fingerprint
+  audio.tempo
+  audio.key
   vocabulary
   datasets.base
   datasets.reading
@@ -239,8 +241,24 @@ def test_imports_flow_one_way() -> None:
 
 
 def test_torch_is_imported_by_its_lines_only() -> None:
-    heavy = {"torch", "onnx", "onnxscript", "matplotlib", "av", "pyarrow", "scipy", "PIL", "mirdata", "jams", "lancedb", "mutagen",
-             "librosa", "sklearn", "umap", "polars"}
+    heavy = {
+        "torch",
+        "onnx",
+        "onnxscript",
+        "matplotlib",
+        "av",
+        "pyarrow",
+        "scipy",
+        "PIL",
+        "mirdata",
+        "jams",
+        "lancedb",
+        "mutagen",
+        "librosa",
+        "sklearn",
+        "umap",
+        "polars",
+    }
     for name, path in modules():
         tops = {target.split(".")[0] for target in imports(ast.parse(path.read_text()), top_level_only=True)}
         allowed = {"torch", "onnx"} if layer_of(name) in torch_layers() else set()
