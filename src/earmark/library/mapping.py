@@ -17,7 +17,7 @@ METHODS = ("auto", "umap", "tsne", "pca")
 N_NEIGHBOURS = 15  # of UMAP, as in the paper's program
 FEWEST = 12  # tracks; below, UMAP and t-SNE have no neighbourhoods to keep
 # Below, UMAP keeps neighbourhoods hardly better than the principal axes (mean rank of 20 tracks: 0.38, of axes 0.40; of
-# 50: 0.25, 0.33), and these have a meaning.
+# 50: 0.27, 0.36; benchmarks/library_maps.py), and these have a meaning.
 AUTO_FEWEST = 30  # tracks
 PERPLEXITY = 30.0  # of t-SNE
 MOST_GROUPS = 24
@@ -180,10 +180,10 @@ def cluster(
     Notes
     -----
     k-means on the map where that keeps neighbourhoods (UMAP, t-SNE), and on the vectors where it is made of principal
-    axes. On a map the groups are regions, which can be named where they lie, and they are truer as well: of 44 kinds of
-    instruments and noises, 24 groups on a UMAP map told more (adjusted mutual information 0.70) than 24 on the vectors
-    (0.61), as much as modularity on the graph of neighbours (0.69, 0.72), and more than HDBSCAN, which left tracks
-    without a group: 16 % on the map (0.65), 40 % on the vectors (0.49).
+    axes. On a map the groups are regions, which can be named where they lie, and they are truer as well: of 42 kinds of
+    instruments and noises, 24 groups on a UMAP map tell more (adjusted mutual information 0.69) than 24 on the vectors
+    (0.62). HDBSCAN tells as much on the map (0.68), but leaves tracks out, and how many groups it finds cannot be
+    chosen; on the vectors it leaves half of them out. Figures: ``benchmarks/library_maps_*.md``.
     """
     table = prepare(vectors, metric=metric)
     if len(table) != len(projection.points):
