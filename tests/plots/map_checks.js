@@ -94,8 +94,8 @@ assert(order.every((i, k) => k === 0 || piano.places[i] >= piano.places[order[k 
 assert.strictEqual(core.drawOrder(piano, high)[n - 1], best);
 const ink = { none: 0x010203, ramp: range(255).map((k) => k << 16), categories: [0xaabbcc, 0x112233, 0x445566] };
 const rgba = core.paint(artists, chosen, ink, new Uint8Array(4 * n));
-assert.deepStrictEqual([...rgba.slice(0, 8)], [0xaa, 0xbb, 0xcc, 22, 0x11, 0x22, 0x33, 225]);
-assert.deepStrictEqual([...rgba.slice(12, 15)], [1, 2, 3]);
+assert.deepStrictEqual([...rgba.slice(0, 8)], [1, 2, 3, 30, 0x11, 0x22, 0x33, 225]);
+assert.deepStrictEqual([...core.paint(artists, all, ink, rgba).slice(12, 16)], [1, 2, 3, 225]); // has no artist
 assert.strictEqual(core.valueOf(artists, 0), "Björk");
 assert.match(core.valueOf(piano, best), /^piano 0\.\d\d$/);
 

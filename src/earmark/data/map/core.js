@@ -238,18 +238,21 @@ const core = (() => {
     return order;
   }
 
-  /** Fill red, green, blue and alpha of every dot. Colours are 0xrrggbb. */
+  /** Fill red, green, blue and alpha of every dot; what is put aside is grey and faint. Colours are 0xrrggbb. */
   function paint(coloured, active, colours, rgba) {
     for (let i = 0; i < active.length; i++) {
       let colour = colours.none;
-      if (coloured.kind === "scale" && coloured.places[i] !== UNKNOWN) colour = colours.ramp[coloured.places[i]];
-      if (coloured.kind === "names" && coloured.numbers[i] >= 0) {
+      if (!active[i]) {
+        // as it is
+      } else if (coloured.kind === "scale") {
+        if (coloured.places[i] !== UNKNOWN) colour = colours.ramp[coloured.places[i]];
+      } else if (coloured.numbers[i] >= 0) {
         colour = colours[coloured.palette][coloured.entries[coloured.numbers[i]].colour];
       }
       rgba[4 * i] = colour >> 16;
       rgba[4 * i + 1] = (colour >> 8) & 255;
       rgba[4 * i + 2] = colour & 255;
-      rgba[4 * i + 3] = active[i] ? 225 : 22;
+      rgba[4 * i + 3] = active[i] ? 225 : 30;
     }
     return rgba;
   }

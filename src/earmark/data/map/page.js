@@ -7,7 +7,8 @@ const colourNumber = (text) => parseInt(text.slice(1), 16);
 
 async function readData() {
   const text = atob($("data").textContent);
-  const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   $("data").remove();
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   return core.unpack(await new Response(stream).arrayBuffer());
