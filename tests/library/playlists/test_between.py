@@ -89,6 +89,9 @@ def test_the_same_recording_comes_once() -> None:
     copies = np.concatenate([arc(9)] * 3)
     path = path_between(copies, 0, 8, 25, same_below=CLOSE)
     assert sorted(row % 9 for row in path) == list(range(9))
+    keys = [row // 4 for row in range(800)]
+    path = path_between(VECTORS, 0, 799, 25, recordings=keys, same_below=0)
+    assert len({row // 4 for row in path}) == 25
 
 
 def test_ends_that_sound_alike_or_opposite() -> None:

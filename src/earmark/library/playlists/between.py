@@ -1,5 +1,7 @@
 """`path_between`: from one song to another in even steps."""
 
+from collections.abc import Hashable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,7 @@ def path_between(
     n: int = 25,
     *,
     allowed: Mask | None = None,
+    recordings: Sequence[Hashable | None] | None = None,
     same_below: float = SAME_RECORDING,
 ) -> list[int]:
     """Find songs that lead from one to another.
@@ -29,6 +32,7 @@ def path_between(
     a, b : rows of the first and the last song
     n : how many songs, both ends counted
     allowed : shape (N,); which rows may stand between the ends; None for all
+    recordings : N keys, equal for the same recording, None where nothing is known
     same_below : distance of two vectors from which on they are two recordings
 
     Returns
@@ -57,7 +61,7 @@ def path_between(
     [0, 2, 4, 6, 8]
     """
     _check(vectors, a, b, n, allowed)
-    candidates = Candidates(vectors, same_below=same_below)
+    candidates = Candidates(vectors, recordings=recordings, same_below=same_below)
     ends = candidates.take(np.array([a, b], np.intp))
     rows = _near_arc(vectors, ends, a, b, n, allowed)
     found = candidates.take(rows)
