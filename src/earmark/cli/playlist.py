@@ -34,7 +34,7 @@ Length = Annotated[int | None, typer.Option(metavar="N", help="How many songs; 2
 Minutes = Annotated[float | None, typer.Option(metavar="N", help="How long it lasts.")]
 Moods = Annotated[
     list[str] | None,
-    typer.Option("--mood", metavar="'calm:0.2 -> energetic:0.8'", help="From the first song to the last, as places in "
+    typer.Option("--mood", metavar="calm:0.2..energetic:0.8", help="From the first song to the last, as places in "
                  "the catalogue: 0.8 is higher than 80 % of it; repeatable."),
 ]  # fmt: skip
 NoRepeat = Annotated[
@@ -81,12 +81,16 @@ def playlist(
     as_json: Json = False,
 ) -> None:
     """Make a playlist that flows: around a few songs, through them, or along a mood."""
+    _check(output_path, force=force)
     wishes = [read_seed(song) for song in seeds or ()] + [read_seed(song, unlike=True) for song in unlike or ()]
     tracks = open_library(address).playlist(
         *wishes, length=length, minutes=minutes, moods=moods or (), filter=filter, no_repeat_artist=no_repeat_artist,
         route=route.value, variety=variety, random_seed=random_seed, model=model,
     )  # fmt: skip
     _write(tracks, output_path, relative=relative, force=force, as_json=as_json)
+    wanted = length if length is not None or minutes is not None else 25
+    if wanted is not None and len(tracks) < wanted:
+        output.note(f"{len(tracks)} of {wanted} songs: filter, rules and catalogue leave no more")
 
 
 def path(
@@ -102,8 +106,19 @@ def path(
     as_json: Json = False,
 ) -> None:
     """Find songs that lead from one to another in even steps."""
+    _check(output_path, force=force)
     tracks = open_library(address).path(start, end, n=n, filter=filter, model=model)
     _write(tracks, output_path, relative=relative, force=force, as_json=as_json)
+
+
+def _check(path: str | None, *, force: bool) -> None:
+    """Refuse a file that cannot be written, before any work."""
+    if path is not None:
+        from earmark.batch import STDIN, check_free
+        from earmark.library.playlists.writing import format_of
+
+        format_of(path)
+        check_free(path, source=STDIN, force=force)
 
 
 def _write(tracks: "Sequence[LibraryTrack]", path: str | None, *, relative: bool, force: bool, as_json: bool) -> None:
