@@ -119,6 +119,7 @@ T train
   batch
   tagfile
   library.rows
+  library.word_index
   library.duplicates
   library.vectors
   library.thresholds

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from earmark.audio.fingerprint import FRAME_SECONDS, Fingerprinter, fingerprint
 from earmark.audio.io import open_audio
 from earmark.errors import InputError, UsageError
-from earmark.library import duplicates
+from earmark.library import duplicates, word_index
 from earmark.library.duplicates import Duplicate, DuplicateGroup, find_duplicates
 
 Words = NDArray[np.uint32]
@@ -196,9 +196,9 @@ def test_it_does_not_matter_how_the_work_is_cut_up(monkeypatch: pytest.MonkeyPat
     ids, prints = library()
     expected = find_duplicates(ids, prints)
     assert [group.reference for group in expected] == ["t1", "t4", "t7", "t8", "t17"]
-    monkeypatch.setattr(duplicates, "_MAX_ENTRIES", 1000)
-    monkeypatch.setattr(duplicates, "_SLAB", 137)
-    monkeypatch.setattr(duplicates, "_READ_TRACKS", 3)
+    monkeypatch.setattr(word_index, "_MAX_ENTRIES", 1000)
+    monkeypatch.setattr(word_index, "_SLAB", 137)
+    monkeypatch.setattr(word_index, "_READ_TRACKS", 3)
     assert find_duplicates(ids, prints) == expected
 
 
@@ -206,14 +206,16 @@ def test_all_pairs_compared_give_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     ids, prints = library()
     expected = find_duplicates(ids, prints)
     pairs = np.array([(i, j) for j in range(len(ids)) for i in range(j)])
-    monkeypatch.setattr(duplicates, "_candidates", lambda *_: (pairs, np.zeros(len(pairs), dtype=np.int64)))
+    relate = duplicates._relate
+    monkeypatch.setattr(duplicates, "candidates", lambda *_: (pairs, pairs[:, 0]))
+    monkeypatch.setattr(duplicates, "_relate", lambda a, b, limits, **_: relate(a, b, limits))
     everything = find_duplicates(ids, prints)
     assert [relations(group) for group in everything] == [relations(group) for group in expected]
 
 
 def test_fingerprints_may_be_read_as_they_are_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ids, prints = library()
-    monkeypatch.setattr(duplicates, "_READ_TRACKS", 5)
+    monkeypatch.setattr(word_index, "_READ_TRACKS", 5)
     asked: list[list[str]] = []
 
     def read(names: Sequence[str]) -> list[Words]:
