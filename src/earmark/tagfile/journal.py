@@ -289,10 +289,16 @@ class Journal:
             now = datetime.now(UTC)
             self.run = f"{now:%Y%m%d-%H%M%S-%f}-{uuid.uuid4().hex[:4]}"
             self._hold(self.run)
-            self._file = (self.folder / f"{self.run}{_SUFFIX}").open("xb", buffering=0)
+            path = self.folder / f"{self.run}{_SUFFIX}"
+            self._file = path.open("xb", buffering=0)
             self._n_entries = 0
-            self._append({"begun": now.isoformat(), "version": _VERSION}, sync=True)
-            sync_folder(self.folder)
+            try:
+                self._append({"begun": now.isoformat(), "version": _VERSION}, sync=True)
+                sync_folder(self.folder)
+            except BaseException:  # the next file begins anew
+                self.close()
+                path.unlink()
+                raise
 
     def _append(self, line: dict[str, Any], *, sync: bool = False) -> None:
         """Write a line, whole or not at all; with `sync` to the disk."""

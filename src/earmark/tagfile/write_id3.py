@@ -1,7 +1,8 @@
 """Change fields of ID3v2 tags of every version, and of ID3v1, with all other frames left byte for byte as they are.
 
-A tag stays in its version. Frames that are unknown, damaged inside, compressed or encrypted are never touched. Of an
-extended header nothing is kept: what stands in it (checksum, size of the padding) would no longer be true.
+A tag stays in its version. Frames that are unknown or damaged inside are never touched, unless the field is written;
+encrypted ones never at all. Of an extended header nothing is kept: what stands in it (checksum, size of the padding)
+would no longer be true.
 
 References
 ----------
@@ -214,7 +215,7 @@ def _read(name: str, content: bytes, version: int, flags: bytes, unsynchronised:
         return name, ()
     try:
         content = _unpacked(content, version, flags, unsynchronised)
-        codec = _ENCODINGS[content[0]]
+        codec = _ENCODINGS[content[0]] if content[0] < len(_ENCODINGS) else "latin-1"
         language = 4 if name == "COMM" else 1
         texts = _split(content[language:], codec)
     except (IndexError, ValueError, zlib.error):
@@ -247,7 +248,7 @@ def _unpacked(content: bytes, version: int, flags: bytes, unsynchronised: bool) 
 def _split(data: bytes, codec: str) -> list[str]:
     """Split texts at null characters; each may begin with a mark of the order of bytes."""
     if not codec.startswith("utf-16"):
-        return data.decode(codec).rstrip("\0").split("\0") if data.strip(b"\0") else [""]
+        return data.decode(codec, "replace").rstrip("\0").split("\0") if data.strip(b"\0") else [""]
     units = [data[i : i + 2] for i in range(0, len(data) - 1, 2)]
     texts, word, order = [], b"", codec
     for unit in [*units, b"\0\0"]:
@@ -257,7 +258,7 @@ def _split(data: bytes, codec: str) -> list[str]:
         if word[:2] in (b"\xff\xfe", b"\xfe\xff"):
             order = "utf-16-le" if word[:1] == b"\xff" else "utf-16-be"
             word = word[2:]
-        texts.append(word.decode("utf-16-le" if order == "utf-16" else order))
+        texts.append(word.decode("utf-16-le" if order == "utf-16" else order, "replace"))
         word = b""
     while len(texts) > 1 and not texts[-1]:
         texts.pop()
