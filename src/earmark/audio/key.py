@@ -50,13 +50,13 @@ _PROFILES = (
 )
 _N_HARMONICS, _DECAY = 4, 0.6  # of every note of a profile; each is this much of the one before
 _FRAME_SECONDS = 0.512
-_F_MIN, _F_LOW, _F_HIGH, _F_MAX = 40.0, 60.0, 600.0, 2000.0  # peaks between low and high count in full
+_F_MIN, _F_LOW, _F_HIGH, _F_MAX = 60.0, 120.0, 800.0, 2000.0  # peaks between low and high count in full
 _EXPONENT = 0.7  # of magnitudes
 _QUIETEST_PEAK = 0.01  # of the highest in its frame
 _QUIETEST_FRAME = 1e-3  # of the loudest; quieter ones count less
 _STEPS = 10  # to a semitone
 _BLOCK = 32  # frames transformed together
-_WEIGHTS = (-7.71, 4.52, 9.55)  # of the confidence: constant, margin, likeness of the quarters
+_WEIGHTS = (-7.55, 5.02, 9.14)  # of the confidence: constant, margin, likeness of the quarters
 _LEAST_CONFIDENCE = 0.15
 
 

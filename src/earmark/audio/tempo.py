@@ -54,7 +54,7 @@ _MOST_BEATS = 32  # over which the tempo is made exact
 _STEADINESS = 400.0  # price of a step: this times the square of the logarithm of its length in beats
 _SMOOTHING = 1.5  # frames
 _LEAST_RISE = 1e-3  # deviation of the envelope below which nothing begins anywhere
-_LEAST_PULSE = 0.5  # times the square root of the seconds; noise stays below
+_LEAST_PULSE = 0.5  # divided by the square root of the seconds; noise stays below
 _WEIGHTS = (-1.25, 3.22, 1.98, -1.98)  # of the confidence: constant, pulse, margin, octaves from the prior
 
 
