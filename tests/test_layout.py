@@ -134,12 +134,20 @@ T train
   library.neighbours
   library.layout
   library.mapping
+  library.playlists
+  library.fitting
+  library.heads
+  library.holding_out
+  library.answering
+  library.suggesting
+  library.teach
   library.engine
   library.index
   library.lock
   library.models
   library.schema
   library.store
+  library.columns
   library.listening
   library.writing
   library.ledger
@@ -147,9 +155,15 @@ T train
   library.managing
   library.resolving
   library.exchange
+  library.search
+  library.choosing
+  library.charting
+  library.checking
+  library.answers
+  library.own_tags
+  library.facade
   tagfile.scores
   tagfile.filling
-  library.playlists
   compat
   cli
   __main__
