@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from earmark.library import exchange, managing
+from earmark.library import exchange, managing, own_tags
 from earmark.library.adding import Added, AddProgress, add
 from earmark.library.charting import draw_map
 from earmark.library.choosing import path, playlist
 from earmark.library.columns import condition
 from earmark.library.duplicates import DuplicateGroup, OnProgress
+from earmark.library.heads import Head, save_head
 from earmark.library.listening import Setup
 from earmark.library.mapping import Method
 from earmark.library.models import describe
@@ -101,10 +102,12 @@ class Library:
         described = describe(model, preset=preset, progress=on_download)
         setup = Setup(model, preset, engine, device, whole)
         with self._writing():
-            return add(
+            added = add(
                 self.store, [os.fspath(source) for source in sources], described, setup=setup, jobs=jobs,
                 retry_failed=retry_failed, on_progress=on_progress,
             )  # fmt: skip
+            own_tags.refresh(self.store)
+            return added
 
     def status(self) -> managing.Status:
         """Count what is in the catalogue."""
@@ -232,6 +235,47 @@ class Library:
             self.store, path, colour=colour, method=method, groups=groups, filter=filter, links=links, model=model,
             seed=seed, heading=heading,
         )  # fmt: skip
+
+    def teach(
+        self,
+        name: str,
+        *,
+        yes: Sequence[str] = (),
+        no: Sequence[str] = (),
+        forget: Sequence[str] = (),
+        category: str | None = None,
+        model: str | None = None,
+    ) -> Head:
+        """Teach a tag of your own, or teach it further; see `earmark.library.own_tags.teach_tag`."""
+        with self._writing():
+            return own_tags.teach_tag(self.store, name, yes=yes, no=no, forget=forget, category=category, model=model)
+
+    def suggest(self, name: str, *, n: int = 10) -> Sequence[tuple[LibraryTrack, float]]:
+        """Choose the tracks whose answer would help a tag most; see `earmark.library.own_tags.suggestions`."""
+        return own_tags.suggestions(self.store, name, n=n)
+
+    def apply(self, name: str) -> own_tags.Applied:
+        """Give every track its score of a tag that was taught."""
+        with self._writing():
+            return own_tags.apply_tag(self.store, name)
+
+    def taught(self) -> Sequence[own_tags.OwnTag]:
+        """Return the tags that were taught, by name."""
+        return own_tags.own_tags(self.store)
+
+    def export_tag(self, name: str, path: str | os.PathLike[str]) -> None:
+        """Write a tag that was taught to a small file, to be shared."""
+        save_head(own_tags.get_head(self.store, name), path)
+
+    def import_tag(self, path: str | os.PathLike[str], *, force: bool = False) -> Head:
+        """Take a tag in that was shared as a file; see `earmark.library.own_tags.import_tag`."""
+        with self._writing():
+            return own_tags.import_tag(self.store, path, force=force)
+
+    def remove_tag(self, name: str) -> None:
+        """Take out a tag that was taught, its answers and its scores."""
+        with self._writing():
+            own_tags.remove_tag(self.store, name)
 
     def export(self, path: str | os.PathLike[str], *, filter: str | None = None) -> int:
         """Write tracks to a .parquet, .csv or .jsonl file; return how many. See `earmark.library.exchange.export`."""
