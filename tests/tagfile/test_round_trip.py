@@ -18,7 +18,7 @@ from earmark.tagfile import read_tags
 from earmark.tagfile.changes import MEANINGS, NewTags
 from earmark.tagfile.fields import ID3V23, names_of
 from earmark.tagfile.journal import Journal
-from earmark.tagfile.planning import _RAW
+from earmark.tagfile.planning import _NUMBERED, _RAW
 from earmark.tagfile.writing import apply, plan
 
 FILES = {
@@ -31,8 +31,9 @@ FILES = {
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40)
 LONG = st.builds(lambda text, n: text * n, TEXT, st.integers(1, 400))
 VALUES = st.lists(TEXT | LONG, min_size=1, max_size=4).map(lambda texts: tuple(t for t in texts if t.strip()) or ("x",))
+GENRES = VALUES.filter(lambda texts: not any(_NUMBERED.match(text.strip()) for text in texts))
 FIELDS = st.fixed_dictionaries(
-    {meaning: VALUES for meaning in MEANINGS if meaning != "bpm"},
+    {meaning: GENRES if meaning == "genre" else VALUES for meaning in MEANINGS if meaning != "bpm"},
     optional={"bpm": st.integers(1, 999).map(lambda n: (str(n),))},
 )
 QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}

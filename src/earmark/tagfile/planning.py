@@ -1,6 +1,7 @@
 """What would change in a file for given fields: compared with every tag that it has, nothing written."""
 
 import os
+import re
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -19,6 +20,7 @@ NO_NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 _RAW = {"id3": "TXXX:", "vorbis": "", "ape": "", "mp4": "----:com.apple.iTunes:", "asf": ""}
 _ID3V1 = ("TCON", "COMM")
 _CARRIED = ("title", "artist", "album", "album_artist", "date", "track", "disc", "genre", "comment")
+_NUMBERED = re.compile(r"\d{1,3}$|\((\d+|RX|CR)\)|(RX|CR)$")
 _ONE_TEXT = ("COMM", "Description", "TBPM", "tmpo")
 
 
@@ -52,7 +54,7 @@ def plan(
         If the file cannot be read, its container takes no tags here, a tag is so damaged that a change is a risk, or
         the file has several names (hard links).
     UsageError
-        If a tempo is no number.
+        If a tempo is no number, or the genre of an ID3 tag is one.
     MissingExtraError
         If mutagen is not installed.
 
@@ -189,6 +191,11 @@ def _texts(tag: EditableTag, field: str, values: tuple[str, ...]) -> tuple[str, 
             raise UsageError(f"{values[0]} beats per minute are no tempo")
         if field in ("TBPM", "tmpo"):
             return (str(max(round(tempo), 1)),)
+    if field == "TCON" and (numbers := [text for text in values if _NUMBERED.match(text)]):
+        raise UsageError(
+            f"the genre {numbers[0]!r} would be read as the number of another one in ID3 tags",
+            hint="give it a name that neither is a number nor begins with one in brackets",
+        )
     is_old = tag.kind in ("ID3v2.2", "ID3v2.3", "APEv1") or tag.family in ("info", "aiff")
     return ("; ".join(values),) if is_old or field.partition(":")[0] in _ONE_TEXT else values
 

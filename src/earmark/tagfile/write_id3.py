@@ -249,17 +249,18 @@ def _split(data: bytes, codec: str) -> list[str]:
     """Split texts at null characters; each may begin with a mark of the order of bytes."""
     if not codec.startswith("utf-16"):
         return data.decode(codec, "replace").rstrip("\0").split("\0") if data.strip(b"\0") else [""]
-    units = [data[i : i + 2] for i in range(0, len(data) - 1, 2)]
-    texts, word, order = [], b"", codec
-    for unit in [*units, b"\0\0"]:
-        if unit != b"\0\0":
-            word += unit
-            continue
+    texts, order, at = [], codec, 0
+    data = data[: len(data) // 2 * 2] + b"\0\0"
+    while at < len(data):
+        end = data.index(b"\0\0", at)
+        while (end - at) % 2:  # the end of one character and the beginning of the next
+            end = data.index(b"\0\0", end + 1)
+        word = data[at:end]
         if word[:2] in (b"\xff\xfe", b"\xfe\xff"):
             order = "utf-16-le" if word[:1] == b"\xff" else "utf-16-be"
             word = word[2:]
         texts.append(word.decode("utf-16-le" if order == "utf-16" else order, "replace"))
-        word = b""
+        at = end + 2
     while len(texts) > 1 and not texts[-1]:
         texts.pop()
     return texts
