@@ -33,13 +33,13 @@ CHORDS = {
 }
 TIMBRES = {
     "sine": (1.0,),
-    "string": tuple(0.7**n for n in range(12)),
-    "clarinet": tuple(0.75**n * (n % 2 == 0) for n in range(12)),
-    "square bass": tuple((n % 2 == 0) / (n + 1) for n in range(16)),
+    "string": tuple(0.7**n for n in range(8)),
+    "clarinet": tuple(0.75**n * (n % 2 == 0) for n in range(9)),
+    "square bass": tuple((n % 2 == 0) / (n + 1) for n in range(9)),
 }
 
 
-def music(key: Key, *, timbre: str = "string", cents: float = 0.0, seconds: float = 1.2) -> NDArray[np.float64]:
+def music(key: Key, *, timbre: str = "string", cents: float = 0.0, seconds: float = 0.9) -> NDArray[np.float64]:
     """A progression of eight chords over a bass, every note with the partials of a timbre."""
     t = np.arange(round(seconds * RATE)) / RATE
     fade = np.minimum(1, t / 0.01) * np.exp(-1.5 * t)
@@ -92,7 +92,7 @@ def test_drums_do_not_change_the_key(key: Key) -> None:
     assert found(tones + 0.5 * drums(len(tones))).key == key
 
 
-@pytest.mark.parametrize("rate", [8000, 22050, 44100])
+@pytest.mark.parametrize("rate", [4000, 8000, 22050, 44100])
 def test_other_sample_rates(rate: int) -> None:
     t = np.arange(8 * rate) / rate
     chords = [(220.0, 261.63, 329.63), (293.66, 349.23, 440.0), (329.63, 415.30, 493.88), (220.0, 261.63, 329.63)]

@@ -217,7 +217,8 @@ def estimate_key(waveform: NDArray[np.float32], sample_rate: int) -> KeyEstimate
 
     Notes
     -----
-    One key for all. Modes other than major and minor come out as the one that they share most notes with.
+    One key for all. Modes other than major and minor come out as the one that is nearest. The confidence was fitted on
+    rendered music of known key (`benchmarks/tempo_and_key.py`), of which 87 % come out right.
 
     Examples
     --------
@@ -253,7 +254,8 @@ def _fine_pitch_classes(samples: NDArray[np.float32], sample_rate: int) -> Value
     fft = _scipy_fft()
     size = int(fft.next_fast_len(round(_FRAME_SECONDS * sample_rate), real=True))
     frames = np.lib.stride_tricks.sliding_window_view(samples, size)[:: size // 2]
-    first, last = math.floor(_F_MIN * size / sample_rate), math.ceil(_F_MAX * size / sample_rate)
+    first = math.floor(_F_MIN * size / sample_rate)
+    last = min(math.ceil(_F_MAX * size / sample_rate), size // 2 - 1)
     window = np.hanning(size).astype(np.float32)
     magnitude = np.empty((len(frames), last - first + 3), dtype=np.float32)  # one bin more at both ends
     loudest = np.empty((len(frames), 1), dtype=np.float32)
