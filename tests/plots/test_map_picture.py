@@ -15,7 +15,7 @@ from earmark.plots.map_picture import map_picture, plot_map
 pytest.importorskip("matplotlib")
 
 
-def some(n: int = 60, **facts: Any) -> MapData:
+def some(n: int = 61, **facts: Any) -> MapData:
     random = np.random.default_rng(0)
     labels = np.arange(n) % 3
     given: dict[str, Any] = {
@@ -63,7 +63,7 @@ def test_groups_have_their_colours_and_names_where_they_lie() -> None:
 
 
 def test_names_that_would_cover_each_other_are_left_out() -> None:
-    figure = plot_map(some(points=np.random.default_rng(0).normal(size=(60, 2)) * 1e-3 + np.eye(60, 2)))
+    figure = plot_map(some(points=np.random.default_rng(0).normal(size=(61, 2)) * 1e-3 + np.eye(61, 2)))
     assert 1 <= len(figure.axes[0].texts) < 3
 
 
@@ -74,7 +74,7 @@ def test_a_scale_goes_from_low_to_high_with_the_highest_on_top(colour: str) -> N
     values = {"piano": data.scores[:, 0], "bpm": data.bpm, "duration": data.durations}[colour]
     assert values is not None
     places, colours = dots(figure)
-    assert len(places) == 60
+    assert len(places) == 61
     known = np.flatnonzero(np.isfinite(values))
     order = known[np.argsort(values[known], kind="stable")]
     np.testing.assert_array_equal(places[-len(known) :], data.points[order])
@@ -94,7 +94,7 @@ def test_a_legend_counts_names_and_the_others() -> None:
 
 
 def test_keys_of_one_signature_share_a_colour() -> None:
-    figure = plot_map(some(keys=["A minor", "C major", "E minor"] * 20), colour_by="key")
+    figure = plot_map(some(keys=["A minor", "C major", "E minor"] * 20 + [""]), colour_by="key")
     colours = [handle.get_color() for handle in figure.legends[0].legend_handles]
     assert colours[0] == colours[1] != colours[2]
 
@@ -117,6 +117,13 @@ def test_it_is_written_in_every_format(tmp_path: Path, suffix: str) -> None:
     begin = (tmp_path / f"map{suffix}").read_bytes()[:8]
     assert begin.startswith({".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}[suffix])
     assert [path.name for path in tmp_path.iterdir()] == [f"map{suffix}"]
+
+
+def test_few_tracks_have_their_titles_where_there_is_room() -> None:
+    points = np.array([[0, 0], [0, 1e-3], [3, 3]])
+    figure = plot_map(MapData(points, ["first", "hidden", "$last_{"], method="pca"))
+    assert [text.get_text() for text in figure.axes[0].texts] == ["first", "$last_{"]
+    assert not plot_map(some(groups=None)).axes[0].texts
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])

@@ -35,6 +35,7 @@ PICTURES = (".png", ".svg", ".pdf")
 SIZE = (12.0, 9.0)  # inches
 FAINT = 0.15  # of a ramp, left out at its faint end
 WORDS = {"group": "group by sound", "genre": "genre in the file", "bpm": "tempo, bpm", "duration": "length"}
+FEW = 60  # tracks: so many have their titles in the picture
 TOP_SCORE = 0.1  # the scale of a tag reaches at least here
 
 
@@ -113,8 +114,15 @@ def plot_map(data: MapData, *, colour_by: str | None = None, dark: bool = False)
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.1, 0.05)
     axes.apply_aspect()  # so that it is known where the names of groups come to lie
+    taken: list[Any] = []  # where texts stand
     if data.groups is not None:
-        _draw_groups(axes, points, data.groups, data.group_names, theme, families)
+        _draw_groups(axes, points, data.groups, data.group_names, theme, families, taken)
+    if len(points) <= FEW:
+        for point, title in zip(points, data.titles, strict=True):
+            text = printable(shorten(clean(title), 40), families)
+            _write_free(
+                axes, text, point, taken, xytext=(6, 0), ha="left", fontsize=8, color=theme.muted, family=families
+            )
     if colouring is not None and colouring.names and not in_place:
         _draw_names(figure, colouring, theme, families)
     elif colouring is not None and not colouring.names:
@@ -199,27 +207,47 @@ def _draw_groups(
     names: Sequence[str],
     theme: Theme,
     families: Sequence[str],
+    taken: list[Any],
 ) -> None:
-    """Write the names of groups where they lie, the largest first; one that would cover another is left out."""
+    """Write the names of groups where they lie, the largest first."""
     from matplotlib.patheffects import withStroke
 
     centres = group_centres(points, groups, len(names))
     sizes = np.bincount(groups[groups >= 0], minlength=len(names))
     halo = [withStroke(linewidth=2.5, foreground=theme.background, alpha=0.85)]
-    taken: list[Any] = []
     for label in np.argsort(-sizes, kind="stable"):
-        if not sizes[label]:
-            continue
-        text = axes.annotate(
-            printable(shorten(clean(names[label]), 40), families), centres[label], xytext=(0, 7),
-            textcoords="offset points", ha="center", va="center", fontsize=9, weight="bold", color=theme.text,
-            family=families, path_effects=halo, parse_math=False, zorder=4,
-        )  # fmt: skip
-        box = text.get_window_extent()
-        if any(box.overlaps(other) for other in taken):
-            text.remove()
-        else:
-            taken.append(box)
+        if sizes[label]:
+            text = printable(shorten(clean(names[label]), 40), families)
+            _write_free(
+                axes, text, centres[label], taken, xytext=(0, 7), ha="center", fontsize=9, color=theme.text,
+                family=families, weight="bold", path_effects=halo,
+            )  # fmt: skip
+
+
+def _write_free(
+    axes: "Axes",
+    text: str,
+    point: NDArray[np.float64],
+    taken: list[Any],
+    *,
+    xytext: tuple[float, float],
+    ha: str,
+    fontsize: float,
+    color: str,
+    family: Sequence[str],
+    weight: str = "normal",
+    path_effects: Sequence[Any] = (),
+) -> None:
+    """Write a text at a point, unless it would cover one of those before."""
+    written = axes.annotate(
+        text, (float(point[0]), float(point[1])), xytext=xytext, textcoords="offset points", ha=ha, va="center", fontsize=fontsize, weight=weight,
+        color=color, family=family, path_effects=path_effects, parse_math=False, zorder=4,
+    )  # fmt: skip
+    box = written.get_window_extent()
+    if any(box.overlaps(other) for other in taken):
+        written.remove()
+    else:
+        taken.append(box)
 
 
 def _draw_names(figure: "Figure", colouring: Colouring, theme: Theme, families: Sequence[str]) -> None:
