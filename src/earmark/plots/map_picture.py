@@ -240,7 +240,8 @@ def _write_free(
 ) -> None:
     """Write a text at a point, unless it would cover one of those before."""
     written = axes.annotate(
-        text, (float(point[0]), float(point[1])), xytext=xytext, textcoords="offset points", ha=ha, va="center", fontsize=fontsize, weight=weight,
+        text, (float(point[0]), float(point[1])), xytext=xytext, textcoords="offset points", ha=ha, va="center",
+        fontsize=fontsize, weight=weight,
         color=color, family=family, path_effects=path_effects, parse_math=False, zorder=4,
     )  # fmt: skip
     box = written.get_window_extent()
