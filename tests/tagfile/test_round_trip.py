@@ -29,7 +29,7 @@ FILES = {
     "bare.aiff": "id3", "full.wv": "ape", "bare.wv": "ape",
 }  # fmt: skip
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40)
-LONG = st.builds(lambda text, n: text * n, TEXT, st.integers(1, 400))
+LONG = st.builds(lambda text, n: text * n, TEXT, st.integers(1, 60))
 VALUES = st.lists(TEXT | LONG, min_size=1, max_size=4).map(lambda texts: tuple(t for t in texts if t.strip()) or ("x",))
 GENRES = VALUES.filter(lambda texts: not any(_NUMBERED.match(text.strip()) for text in texts))
 FIELDS = st.fixed_dictionaries(

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from songs import SONGS, song
 
+from earmark.audio.identity import content_id
 from earmark.errors import InputError
 from earmark.tagfile import read_tags, swapping, writing
 from earmark.tagfile.changes import NewTags
@@ -380,3 +381,73 @@ def test_killed_at_random_moments_every_file_is_old_or_new(tmp_path):
 def test_killed_two_hundred_times_every_file_is_old_or_new(tmp_path):
     counts = kill_many_times(tmp_path, n_kills=200, n_files=200, seed=2)
     assert len({count for count in counts if 0 < count < 200}) > 50
+
+
+# Damage
+
+
+def damaged(data: bytes, rng: random.Random) -> bytes:
+    """Change, add or take away bytes near the beginning, the end, or anywhere."""
+    made = bytearray(data)
+    for _ in range(rng.choice([1, 1, 2, 5, 20])):
+        at = rng.randrange(min(rng.choice([len(made), 400, 100]), len(made)))
+        at = at if rng.random() < 0.7 else len(made) - 1 - at
+        change = rng.randrange(5)
+        if change == 0:
+            made[at] = rng.choice([0, 255, rng.randrange(256), made[at] ^ 1, made[at] ^ 128])
+        elif change == 1:
+            del made[at : at + rng.choice([1, 2, 4, 50])]
+        elif change == 2:
+            made[at:at] = rng.randbytes(rng.choice([1, 4, 10]))
+        elif change == 3 and rng.random() < 0.5:
+            del made[at:]
+        else:
+            made[at : at + 4] = rng.choice([b"\xff" * 4, bytes(4), b"\x7f\xff\xff\xff"])
+        made = made or bytearray(b"x")
+    return bytes(made)
+
+
+def write_to_damaged(folder: Path, *, n: int, seed: int) -> int:
+    """Write to damaged files and undo it; return to how many it was possible."""
+    rng = random.Random(seed)
+    n_written = 0
+    values = {"genre": ("Jazz", "Düb"), "bpm": ("120",), "comment": ("hi",)}
+    for _ in range(n):
+        path = folder / rng.choice(SMALL)
+        data = damaged(song(path.name), rng)
+        path.write_bytes(data)
+        with Journal(folder / "journal") as journal:
+            try:
+                apply(plan(path, NewTags(values, {"EARMARK_X": ("y",)}), keep_existing=False), journal)
+            except InputError:  # anything else is a failure of the test
+                assert path.read_bytes() == data
+                continue
+        n_written += 1
+        assert all(undone.is_restored for undone in journal.undo(journal.run))
+        assert path.read_bytes() == data
+    assert not list(folder.glob(".earmark*"))
+    return n_written
+
+
+def test_damaged_files_are_refused_or_written_and_undone(tmp_path):
+    assert write_to_damaged(tmp_path, n=60, seed=1) > 10
+
+
+@pytest.mark.slow
+def test_many_damaged_files_are_refused_or_written_and_undone(tmp_path):
+    assert write_to_damaged(tmp_path, n=10_000, seed=2) > 2000
+
+
+@pytest.mark.shared
+def test_real_music_is_written_to_and_undone(shared, tmp_path):
+    files = sorted(path for kind in ("mp3", "m4a", "wav") for path in shared.rglob(f"*.{kind}"))
+    assert files
+    for original in files[:12]:
+        path = tmp_path / original.name
+        path.write_bytes(original.read_bytes())
+        with Journal(tmp_path / "journal") as journal:
+            apply(plan(path, NEW, keep_existing=False), journal)
+        assert read_tags(path).genres == ("Jazz",)
+        assert content_id(path) == content_id(original)
+        assert all(undone.is_restored for undone in journal.undo())
+        assert path.read_bytes() == original.read_bytes()

@@ -30,6 +30,7 @@ from earmark.tagfile.editing import (
 _UNSYNCHRONISED, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10
 _OLD_NAMES = {  # of ID3v2.2
     "TCO": "TCON", "TBP": "TBPM", "TKE": "TKEY", "TT1": "TIT1", "TXX": "TXXX", "COM": "COMM", "GP1": "GRP1",
+    "TT2": "TIT2", "TP1": "TPE1", "TP2": "TPE2", "TAL": "TALB", "TYE": "TYER", "TRK": "TRCK", "TPA": "TPOS",
 }  # fmt: skip
 _ENCODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")
 _FRAME_NAME = re.compile(rb"[A-Za-z][A-Za-z0-9]{2}[A-Za-z0-9 \0]?")
@@ -117,7 +118,9 @@ class Id3Tag:
             content = self.language + content
         content = bytes([encoding]) + content
         if self.version == 2:
-            short = next(short for short, long in _OLD_NAMES.items() if long == name)
+            short = next((short for short, long in _OLD_NAMES.items() if long == name), "")
+            if not short or len(content) >= 1 << 24:
+                raise Damaged(f"an ID3v2.2 tag has no room for {name}")
             return short.encode() + len(content).to_bytes(3, "big") + content
         size = len(content).to_bytes(4, "big") if self.version == 3 or self.plain_sizes else _syncsafe(len(content))
         return name.encode() + size + b"\0\0" + content
