@@ -286,9 +286,9 @@ class Journal:
             self.folder.mkdir(parents=True, exist_ok=True)
             for lock in self.folder.glob(f"*{_LOCK}"):
                 self._clean_up(lock.stem)
-            now = datetime.now(UTC)
-            self.run = f"{now:%Y%m%d-%H%M%S-%f}-{uuid.uuid4().hex[:4]}"
-            self._hold(self.run)
+            now, self.run = datetime.now(UTC), None
+            while self.run is None or not self._hold(self.run):  # another process may look at it just then
+                self.run = f"{now:%Y%m%d-%H%M%S-%f}-{uuid.uuid4().hex[:4]}"
             path = self.folder / f"{self.run}{_SUFFIX}"
             self._file = path.open("xb", buffering=0)
             self._n_entries = 0
