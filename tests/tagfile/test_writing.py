@@ -336,3 +336,12 @@ def test_a_genre_that_id3_takes_for_a_number_is_refused(file, genre):
     with pytest.raises(UsageError, match="the number of another one"):
         plan(file("bare.mp3"), NewTags({"genre": (genre,)}))
     assert plan(file("bare.flac"), NewTags({"genre": (genre,)}))
+
+
+def test_less_than_a_header_is_refused(tmp_path):
+    for name in ("full.wma", "full.m4a", "full.ogg", "full.flac", "v24.mp3", "info.wav", "id3.aiff"):
+        path = tmp_path / name
+        for n in range(1, 40, 3):
+            path.write_bytes(song(name)[:n])
+            with pytest.raises(InputError, match="not written"):
+                plan(path, NEW)

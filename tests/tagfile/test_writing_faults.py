@@ -357,6 +357,8 @@ def kill_many_times(tmp_path: Path, *, n_kills: int, n_files: int, seed: int) ->
         driver.communicate()
     journal = Journal(tmp_path / "journal")
     for one in journal.runs():
+        if one.n_undone == one.n_files:
+            continue
         assert all(undone.is_restored for undone in journal.undo(one.id))
     assert n_new() == 0
     with journal:

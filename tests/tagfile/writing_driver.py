@@ -15,7 +15,8 @@ from earmark.tagfile.writing import apply, plan
 def work(command: list[str], journal: Journal, folder: Path) -> None:
     if command[0] == "undo":
         for run in journal.runs():
-            journal.undo(run.id)
+            if run.n_undone < run.n_files:
+                journal.undo(run.id)
         return
     with journal:
         for path in sorted(folder.iterdir()):

@@ -157,8 +157,8 @@ def open_asf(view: View, begin: int) -> AsfTag:
     Damaged
         If the header is cut off, or an object in it is damaged.
     """
-    header = next(walk_chunks(view, begin, ASF))
-    if header.name != ASF_HEADER or header.end > view.size or header.end - header.begin > MAX_BYTES:
+    header = next(walk_chunks(view, begin, ASF), None)
+    if header is None or header.name != ASF_HEADER or header.end > view.size or header.end - header.begin > MAX_BYTES:
         raise Damaged("the header of the ASF file is cut off")
     objects = {chunk.name: chunk for chunk in walk_chunks(view, header.begin + 6, ASF, header.end)}
     if _EXTENSION in objects:
