@@ -10,9 +10,11 @@ from earmark.library.neighbours import mean_rank, nearest, prepare, principal
 
 
 def sorted_out(table: NDArray[np.float32], n: int) -> NDArray[np.intp]:
-    distances = np.linalg.norm(table[:, None] - table[None], axis=2)
+    exact = table.astype(np.float64)
+    squares = (exact**2).sum(axis=1)
+    distances = squares[:, None] + squares - 2 * exact @ exact.T
     np.fill_diagonal(distances, np.inf)
-    return np.argsort(distances, axis=1, kind="stable")[:, :n]
+    return np.argsort(distances, axis=1, kind="stable")[:, : min(n, len(table) - 1)]
 
 
 @pytest.mark.parametrize(("n", "d", "k"), [(2, 3, 5), (9, 4, 3), (700, 8, 15), (1300, 6, 4)])
@@ -26,7 +28,7 @@ def test_the_nearest_are_those_of_a_full_sort(n: int, d: int, k: int) -> None:
 
 def test_many_dimensions_are_searched_through_few_and_hardly_one_is_missed() -> None:
     random = np.random.default_rng(0)
-    table = (random.normal(size=(900, 30)) @ random.normal(size=(30, 200))).astype(np.float32)
+    table = (random.normal(size=(700, 30)) @ random.normal(size=(30, 200))).astype(np.float32)
     table += 0.3 * random.normal(size=table.shape).astype(np.float32)
     which, _ = nearest(table, 10)
     true = sorted_out(table, 10)
