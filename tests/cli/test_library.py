@@ -140,3 +140,42 @@ def test_what_is_not_there_is_told(cli, tmp_path: Path) -> None:
     assert answer.status == 1
     assert "earmark library add FOLDER" in answer.err
     assert cli("library", "add", tmp_path / "none").status == 1
+
+
+@pytest.mark.parametrize("name", ["map.html", "map.png"])
+def test_a_map_is_drawn(cli, tmp_path: Path, name: str) -> None:
+    pytest.importorskip("matplotlib")
+    target = tmp_path / name
+    answer = cli("library", "map", "-o", target, "--n-clusters", 2, "--colour", "piano")
+    assert answer.status == 0, answer.err
+    assert "9 tracks by pca" in answer.err
+    assert target.stat().st_size > 5000
+    assert cli("library", "map", "-o", target).status == 2  # it is there
+    assert cli("library", "map", "-o", tmp_path / "map.txt").status == 2
+
+
+def test_duplicates_are_grouped(cli, catalogue: Store) -> None:
+    import numpy as np
+
+    sound = np.random.default_rng(0).integers(1, 2**32, 400, dtype=np.uint32)
+    for i, words in ((0, sound), (1, sound), (2, sound[100:250])):
+        catalogue.put("tracks", [{"id": track_id(i), "fingerprint": words.astype("<u4").tobytes()}])
+    (group,) = lines(cli("library", "duplicates", "--json").out)
+    assert {group["reference"], *(each["id"] for each in group["duplicates"])} == {track_id(i) for i in range(3)}
+    assert "/music/0.mp3" in cli("library", "duplicates").out
+
+
+def test_tags_of_ones_own(cli, tmp_path: Path) -> None:
+    few = cli("teach", "mine", "--yes", "title 0", "title 1", "--no", "title 2", "--category", "mood")
+    assert few.status == 0, few.err
+    assert "learned from 2 yes and 1 no" in few.err
+    assert "warning" in few.err
+    assert cli("apply", "mine").status == 0
+    assert len(lines(cli("search", "mine", "-n", 3, "--json").out)) == 3
+    assert len(lines(cli("teach", "mine", "--suggest", 2, "--json").out)) == 2
+    (own,) = lines(cli("taught", "list", "--json").out)
+    assert (own["name"], own["n_answers"], own["is_applied"]) == ("mine", 3, True)
+    assert cli("taught", "export", "mine", tmp_path / "mine.tag.json").status == 0
+    assert cli("taught", "remove", "mine", "--yes").status == 0
+    assert cli("taught", "import", tmp_path / "mine.tag.json").status == 0
+    assert cli("apply", "nothing").status == 2

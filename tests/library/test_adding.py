@@ -350,7 +350,7 @@ def kill_many_times(tmp_path: Path, *, n_kills: int, n_files: int, seed: int) ->
 @posix
 def test_killed_at_random_moments_nothing_is_lost_or_doubled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARMARK_STUB_SECONDS", "0.01")
-    n_rows, n_files = kill_many_times(tmp_path, n_kills=4, n_files=30, seed=1)
+    n_rows, n_files = kill_many_times(tmp_path, n_kills=3, n_files=30, seed=1)
     assert n_rows == n_files
 
 

@@ -52,12 +52,13 @@ class LinksChoice(StrEnum):
     NONE = "none"
 
 
-MapTarget = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help=".html or .png.")]
+MapTarget = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help=".html, .png, .svg or .pdf.")]
 Colour = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Of a picture: a tag, or group, artist, genre, key, bpm, year, duration."),
+    typer.Option(metavar="NAME", help="A tag, or group, artist, genre, key, bpm, year, duration."),
 ]
 MapMethod = Annotated[MethodChoice, typer.Option("--method", help="auto is umap from 30 tracks on, pca below.")]
+Dark = Annotated[bool, typer.Option("--dark", help="A picture on black.")]
 Clusters = Annotated[bool, typer.Option("--clusters", help="Group by style, each named by what sets it apart.")]
 NClusters = Annotated[int | None, typer.Option("--n-clusters", metavar="N", help="The same, with so many groups.")]
 LinksOption = Annotated[LinksChoice, typer.Option("--links", help="How the page leads to the music.")]
@@ -294,6 +295,7 @@ def map_(
     n_clusters: NClusters = None,
     filter: Filter = None,
     links: LinksOption = LinksChoice.RELATIVE,
+    dark: Dark = False,
     seed: Seed = 0,
     heading: Heading = "Your music",
     force: Force = False,
@@ -310,8 +312,8 @@ def map_(
     check_free(target, source=STDIN, force=force)
     groups: int | bool = n_clusters if n_clusters is not None else clusters
     drawn = library.map(
-        target, colour=colour, method=method.value, groups=groups, filter=filter, links=links.value, seed=seed,
-        heading=heading,
+        target, colour=colour, method=method.value, groups=groups, filter=filter, links=links.value, dark=dark,
+        seed=seed, heading=heading,
     )  # fmt: skip
     if not quiet:
         output.note(f"{output.counted(len(drawn.points), 'track')} by {drawn.method}, drawn in {target}")

@@ -1,13 +1,14 @@
 """A map of a catalogue: from the tables to the dots of `earmark.plots`."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.errors import InputError, UsageError
+from earmark.errors import EarmarkWarning, InputError, UsageError
 from earmark.library.columns import condition
 from earmark.library.mapping import Method, cluster, name_clusters, project
 from earmark.library.models import TAUGHT, StoredModel
@@ -15,6 +16,8 @@ from earmark.library.schema import TRACKS, read_track
 from earmark.library.store import Store
 from earmark.plots.map_data import MapData
 from earmark.plots.map_page import Links, write_map_page
+
+SUFFIXES = (".html", ".png", ".svg", ".pdf")
 
 
 def chart(
@@ -54,6 +57,8 @@ def chart(
     taught = [one for one in store.models() if one.name == TAUGHT]
     rows, vectors = _read(store, stored, taught, condition(store, filter))
     projection = project(vectors, method=method, seed=seed)
+    if projection.note:
+        warnings.warn(projection.note, EarmarkWarning, stacklevel=2)
     tags = (*(tag for one in taught for tag in one.tags), *stored.tags)
     columns = [*(column for one in taught for column in one.score_columns), *stored.score_columns]
     scores = np.array([[row[column] or 0.0 for column in columns] for row in rows], np.float32)
@@ -98,21 +103,22 @@ def draw_map(
     groups: int | bool = False,
     filter: str | None = None,
     links: Links = "relative",
+    dark: bool = False,
     model: str | None = None,
     seed: int = 0,
     heading: str = "Your music",
 ) -> MapData:
     """Draw a map as a page or a picture; see `earmark.library.facade.Library.map` for the parameters."""
     suffix = Path(path).suffix.lower()
-    if suffix not in (".html", ".png"):
-        raise UsageError(f"{os.fspath(path)}: cannot draw a map there", hint="choose .html or .png")
+    if suffix not in SUFFIXES:
+        raise UsageError(f"{os.fspath(path)}: cannot draw a map there", hint=f"choose one of {' '.join(SUFFIXES)}")
     data = chart(store, method=method, groups=groups, filter=filter, model=model, seed=seed, heading=heading)
     if suffix == ".html":
-        write_map_page(path, data, links=links)
+        write_map_page(path, data, links=links, colour_by=colour)
     else:
         from earmark.plots.map_picture import map_picture
 
-        map_picture(data, path, colour_by=colour)
+        map_picture(data, path, colour_by=colour, dark=dark)
     return data
 
 

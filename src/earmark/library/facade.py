@@ -212,6 +212,7 @@ class Library:
         groups: int | bool = False,
         filter: str | None = None,
         links: Links = "relative",
+        dark: bool = False,
         model: str | None = None,
         seed: int = 0,
         heading: str = "Your music",
@@ -220,9 +221,10 @@ class Library:
 
         Parameters
         ----------
-        path : of a .html page, or a .png picture
-        colour : what dots are coloured by: a tag, or "group", "artist", "genre", "key", "bpm", "year", "duration"; of a
-            picture, for a page has a choice of its own
+        path : of a .html page, or a .png, .svg or .pdf picture
+        colour : what dots are coloured by at first: a tag, or "group", "artist", "genre", "key", "bpm", "year",
+            "duration"
+        dark : a picture on black; a page does as the browser does
         method, groups, filter, model, seed, heading : see `earmark.library.charting.chart`
         links : how a page leads to the music: "relative" to its folder, "absolute", or "none"
 
@@ -232,8 +234,8 @@ class Library:
             If the suffix is another one.
         """
         return draw_map(
-            self.store, path, colour=colour, method=method, groups=groups, filter=filter, links=links, model=model,
-            seed=seed, heading=heading,
+            self.store, path, colour=colour, method=method, groups=groups, filter=filter, links=links, dark=dark,
+            model=model, seed=seed, heading=heading,
         )  # fmt: skip
 
     def teach(
