@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from earmark.errors import InputError, UnknownNameError, UsageError
 from earmark.files import replacing
-from earmark.library.fitting import Array64, Floats, Scaling
+from earmark.library.fitting import Array64, Floats, Scaling, as_embeddings
 from earmark.metrics.calibration import logit, sigmoid
 from earmark.vocabulary import CATEGORIES, FORBIDDEN
 
@@ -29,6 +29,7 @@ SUFFIX = ".tag.json"
 FORMAT, VERSION = "earmark taught tag", 1
 MOST_BYTES = 1_000_000  # of a file that is worth reading
 LONGEST_NAME = 100
+_BLOCK = 8192  # tracks at a time: a large library does not have to fit into memory twice
 Verdict = Literal["not tested", "too few to say", "no better than chance", "better than chance"]
 ENOUGH_TO_SAY = 20  # examples on either side, of their own albums: then a score like chance is one
 
@@ -191,7 +192,9 @@ class Head:
         -------
         shape (n,), nats
         """
-        return np.asarray(self.slope * (self.scaling.apply(embeddings) @ self.weights) + self.offset)
+        rows = as_embeddings(embeddings)
+        blocks = [self.scaling.apply(rows[i : i + _BLOCK]) @ self.weights for i in range(0, max(len(rows), 1), _BLOCK)]
+        return np.asarray(self.slope * np.concatenate(blocks) + self.offset)
 
     def probabilities(self, embeddings: ArrayLike, *, share: float | None = None) -> Array64:
         """Compute the probability that each track has the tag.

@@ -1,106 +1,132 @@
-"""Which tracks to answer next: those that a tag is unsure of, and that differ from one another.
+"""Which tracks to answer next: those whose answers would say most about all the others.
 
-The most uncertain tracks alone are often ten variants of one song, or odd ones out. So the most uncertain are put into
-groups by sound, the uncertain counting more, and the track in the middle of each group is asked about (Zhdanov 2019,
-"Diverse mini-batch Active Learning").
+The most uncertain tracks alone are often ten variants of one song, or odd ones out, and a tag that holds for several
+kinds of music keeps asking about the kind that it knows. So the linear model of a tag is seen as what it is, one of
+many that fit the answers (Laplace's approximation): every track that is answered narrows down what the model says about
+the tracks that sound like it. Tracks are chosen one by one such that, summed over the library, the variance of what is
+said falls most, most where yes and no are close (A-optimal design, Schein and Ungar 2007). A second copy of a track that
+was chosen says nothing new, so no ten near-identical ones are asked about.
+
+How that compares with chance, with the most uncertain, and with groups of uncertain ones: `benchmarks/few_shot.py`.
+
+References
+----------
+MacKay, D. J. C. "Information-based objective functions for active data selection". Neural Computation 4, 1992.
+Schein, A. I. and Ungar, L. H. "Active learning for logistic regression: an evaluation". Machine Learning 68, 2007.
 """
 
 from collections.abc import Collection
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from earmark.errors import UsageError
+from earmark.errors import InputError, UsageError
+from earmark.library.fitting import PENALTY, Array64, as_embeddings
 from earmark.library.heads import Head
+from earmark.metrics.calibration import logit, sigmoid
 
-CANDIDATES_EACH = 10  # tracks that are looked at for each that is asked about
-_ROUNDS = 20
+MOST_HEARD = 1500  # tracks, drawn by chance, that stand for a large library
+MOST_DOUBTED = 500  # of the others, the most uncertain are asked about too
+RARITY = 0.5  # how far the tag's share counts in what is close: 1 asks about likely yes only, 0 takes both as frequent
 
-Array64 = NDArray[np.float64]
 
-
-def suggest(head: Head, embeddings: ArrayLike, *, n: int = 10, exclude: Collection[int] = ()) -> list[int]:
-    """Choose the tracks whose answer would help a tag most.
+def suggest(
+    head: Head, embeddings: ArrayLike, *, n: int = 10, exclude: Collection[int] = (), seed: int = 0
+) -> list[int]:
+    """Choose the tracks whose answers would help a tag most.
 
     Parameters
     ----------
     head : of the tag
-    embeddings : shape (m, D), of the tracks to choose from
+    embeddings : shape (m, D), of the tracks to choose from, and of those that have an answer
     n : how many
     exclude : rows that have an answer already
+    seed : of what is drawn from a library of more than `MOST_HEARD` tracks
 
     Returns
     -------
-    at most n rows, the most uncertain first
+    at most n rows, the most helpful first
 
     Raises
     ------
     UsageError
         If `n` is below 1.
     InputError
-        If the embeddings do not fit the tag.
+        If the embeddings do not fit the tag, or `exclude` names a row that is not there.
     """
     if n < 1:
         raise UsageError(f"n is {n}, expected 1 or more")
-    doubt = uncertainty(head.probabilities(embeddings))
-    answered = np.zeros(len(doubt), np.bool_)
-    answered[list(exclude)] = True
-    rows = np.flatnonzero(~answered)
-    rows = rows[np.argsort(-doubt[rows], kind="stable")][: n * CANDIDATES_EACH]
-    if len(rows) <= n:
-        return [int(row) for row in rows]
-    points = head.scaling.apply(np.asarray(embeddings)[rows])
-    chosen = _middles(points, doubt[rows], n)
-    return [int(row) for row in rows[np.sort(chosen)]]  # rows are in the order of their doubt
+    rows = as_embeddings(embeddings)
+    answered = np.array(sorted(set(exclude)), dtype=np.intp)
+    if len(answered) and not 0 <= answered[0] <= answered[-1] < len(rows):
+        raise InputError(f"exclude names row {answered[-1]}, there are {len(rows)}")
+    free = np.setdiff1d(np.arange(len(rows)), answered)
+    doubts = uncertainty(head, rows)
+    heard = free
+    if len(free) > MOST_HEARD:
+        heard = np.random.default_rng(seed).choice(free, MOST_HEARD, replace=False)
+    others = np.setdiff1d(free, heard)
+    doubted = others[np.argsort(-doubts[others], kind="stable")][:MOST_DOUBTED]
+    candidates = np.concatenate([heard, doubted])
+    scale = head.scaling.apply
+    spread = _spread(scale(rows[answered]), doubts[answered])
+    chosen = _choose(scale(rows[candidates]), doubts[candidates], scale(rows[heard]), doubts[heard], spread, n)
+    return [int(candidates[i]) for i in chosen]
 
 
-def uncertainty(probabilities: Array64) -> Array64:
-    """Return how much is not known of an answer, in bits: 1 at a probability of a half, 0 at none and certainty.
+def uncertainty(head: Head, embeddings: ArrayLike) -> Array64:
+    """Say how close yes and no are: p * (1 - p), a quarter at most.
 
-    Examples
-    --------
-    >>> uncertainty(np.array([0.5, 0.0, 0.9])).round(2).tolist()
-    [1.0, 0.0, 0.47]
+    Parameters
+    ----------
+    embeddings : shape (n, D)
+
+    Returns
+    -------
+    shape (n,). The probability p is that of a tag more frequent than this one, see `RARITY`: what is rare is all but
+    certainly not there by its own probability, and would never be asked about
     """
-    p = np.clip(probabilities, 1e-12, 1 - 1e-12)
-    bits: Array64 = -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
-    return bits
+    prior = RARITY * float(logit(np.array(head.share)))
+    p = sigmoid(head.evidence(embeddings) + prior)
+    return np.asarray(p * (1 - p))
 
 
-def _middles(points: Array64, weights: Array64, n: int) -> NDArray[np.intp]:
-    """Group points, shape (m, D), by k-means with weights, and return the point nearest to the middle of each group."""
-    weights = weights + 1e-9
-    centres = points[_spread(points, weights, n)]
-    for _ in range(_ROUNDS):
-        labels = _distances(points, centres).argmin(axis=1)
-        sums = np.zeros_like(centres)
-        np.add.at(sums, labels, points * weights[:, None])
-        totals = np.bincount(labels, weights, minlength=n)
-        moved = np.where(totals[:, None] > 0, sums / np.maximum(totals, 1e-12)[:, None], centres)
-        if np.allclose(moved, centres):
-            break
-        centres = moved
-    distances = _distances(points, centres)
+def _spread(answered: Array64, doubts: Array64) -> Array64:
+    """Return the covariance of the weights that fit the answers, shape (D, D).
+
+    Parameters
+    ----------
+    answered, doubts : shapes (k, D), (k,)
+    """
+    n_features = answered.shape[1]
+    narrowed = answered @ answered.T + PENALTY * np.diag(1 / np.maximum(doubts, 1e-9))
+    return np.asarray((np.eye(n_features) - answered.T @ np.linalg.solve(narrowed, answered)) / PENALTY)
+
+
+def _choose(
+    candidates: Array64, doubts: Array64, heard: Array64, weights: Array64, spread: Array64, n: int
+) -> list[int]:
+    """Choose one candidate after another by how much less is left to know.
+
+    Parameters
+    ----------
+    candidates, doubts : shapes (c, D), (c,)
+    heard, weights : shapes (m, D), (m,), the tracks about which something is to be known, and how much each counts
+    spread : shape (D, D), covariance of the weights
+    """
+    across = candidates @ spread @ heard.T  # (c, m), how much what is said of either goes together
+    own = np.einsum("cd,de,ce->c", candidates, spread, candidates, optimize=True)
     chosen: list[int] = []
-    for k in range(n):  # each group its own point, even where two middles are nearest to one
-        order = np.argsort(distances[:, k], kind="stable")
-        chosen.append(int(next(i for i in order if i not in chosen)))
-    return np.array(chosen, np.intp)
-
-
-def _spread(points: Array64, weights: Array64, n: int) -> list[int]:
-    """Choose n points to begin with: the most uncertain, then always the one farthest from all so far, by weight."""
-    chosen = [int(weights.argmax())]
-    nearest = _distances(points, points[chosen])[:, 0]
-    for _ in range(n - 1):
-        worth = weights * nearest
-        worth[chosen] = -1.0
-        chosen.append(int(worth.argmax()))
-        nearest = np.minimum(nearest, _distances(points, points[chosen[-1:]])[:, 0])
+    for _ in range(min(n, len(candidates))):
+        gained = (across**2 @ weights) * doubts / (1 + doubts * own)
+        gained[chosen] = -1.0
+        best = int(gained.argmax())
+        chosen.append(best)
+        x = candidates[best]
+        along = spread @ x
+        less = doubts[best] / (1 + doubts[best] * own[best])
+        toward = candidates @ along
+        across -= less * np.outer(toward, heard @ along)
+        own -= less * toward**2
+        spread = spread - less * np.outer(along, along)
     return chosen
-
-
-def _distances(points: Array64, centres: Array64) -> Array64:
-    """Return squared distances, shape (m, k)."""
-    squares: Array64 = (points**2).sum(axis=1)[:, None] + (centres**2).sum(axis=1) - 2 * points @ centres.T
-    return np.asarray(np.maximum(squares, 0.0))

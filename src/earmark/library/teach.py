@@ -49,6 +49,7 @@ from earmark.library.holding_out import (
 from earmark.metrics.calibration import logit, sigmoid
 
 FEW = 5  # examples of an answer, below which a warning says so
+ENOUGH_BACKGROUND = 50  # tracks of it that say alone what is ordinary
 MOST_BACKGROUND = 150  # tracks of it that are learned from; more than that gains nothing
 MOST_ASKED = 20_000  # tracks of it that tell how frequent the tag is
 SAME = 0.05  # distance of scaled embeddings, 0 to 2, below which two tracks sound the same
@@ -136,7 +137,7 @@ def teach(
     evidence = to_evidence(lesson.scaling.apply(asked) @ weights + offset) if len(asked) else np.zeros(0)
     share = expected_share(evidence, n_counts=len(y))
     bounds = _bounds(lesson, evidence, None if held is None else to_evidence(held.values), share, few)
-    report = _report(lesson, held, usual, bounds, share, notes)
+    report = replace(_report(lesson, held, usual, bounds, share, notes), n_background=len(others))
     return Head(
         name,
         category,
@@ -190,7 +191,7 @@ def _background(background: ArrayLike | None, x: Floats, y: Bools) -> tuple[Floa
 
 
 def _lesson(x: Floats, y: Bools, groups: Indices, others: Floats, rng: np.random.Generator) -> _Lesson:
-    ordinary = others if len(others) else x
+    ordinary = others if len(others) >= ENOUGH_BACKGROUND else np.vstack([x, others])
     if len(ordinary) > MOST_ASKED:
         ordinary = ordinary[rng.choice(len(ordinary), MOST_ASKED, replace=False)]
     scaling = fit_scaling(ordinary)
