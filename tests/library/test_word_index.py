@@ -84,7 +84,7 @@ def test_every_two_tracks_with_a_word_in_common_are_paired(tracks: list[Words], 
     }
     with pytest.MonkeyPatch.context() as patch, prints_of(tracks) as prints:
         patch.setattr(word_index, "_SLAB", slab)
-        patch.setattr(word_index, "_go_on_alike", lambda words, first, second: np.ones(len(first), dtype=bool))
+        patch.setattr(word_index, "_alike", lambda words, first, second: np.ones(len(first), dtype=bool))
         pairs = list(word_index._common_words(prints, 0, 1))
         seen = [
             (int(prints.tracks_of(a)), int(prints.tracks_of(b)), int(prints.words[a]))
@@ -93,6 +93,21 @@ def test_every_two_tracks_with_a_word_in_common_are_paired(tracks: list[Words], 
         ]
     assert len(seen) == len(set(seen))
     assert set(seen) == expected
+
+
+def test_of_very_many_words_fewer_are_looked_up_but_all_of_short_tracks(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = [words(seed, 4000) for seed in (1, 2)]
+    tracks = [*long, long[0].copy(), long[1][1000:1100]]
+    n_pairs = {}
+    for thorough in (1 << 26, 2000):
+        monkeypatch.setattr(word_index, "_THOROUGH", thorough)
+        with prints_of(tracks) as prints:
+            pairs = [prints.tracks_of(second) for _, second in word_index._common_words(prints, 0, 1)]
+        n_pairs[thorough] = np.bincount(np.concatenate(pairs), minlength=4)
+    assert n_pairs[1 << 26].tolist() == [0, 0, 4000, 100]
+    assert n_pairs[2000][2] == pytest.approx(4000 * 2000 / 12100, rel=0.2)
+    assert n_pairs[2000][3] == 100
+    assert found(tracks) == {(0, 2): 0, (1, 3): 1000}
 
 
 def test_a_pair_comes_with_the_offset_of_most_words() -> None:

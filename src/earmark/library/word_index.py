@@ -23,16 +23,20 @@ OnProgress = Callable[[str, float], None]
 _READ_TRACKS = 512  # that a reader is asked for at a time
 _MAX_ENTRIES = 1 << 24  # words that are sorted at a time: 128 MB
 _MAX_PARTS = 32  # in which all words are sorted; beyond it, some kinds of words are not looked at
+_THOROUGH = 1 << 26  # words of all tracks up to which each is looked up; beyond, in long tracks, as many as this
+_SHORT = 470  # words, a minute: of a track that has fewer each is looked up in any case
 _SLAB = 1 << 21  # sorted words that are compared at a time
 _LINKS = 24  # tracks with the same word that each is paired with
 _NEXT = np.array([3, 6, 9, 12, 15])  # frames from a common word on that are looked at, in one direction or the other
+_FIRST = 6, 11  # one frame in each direction and the bits that may differ there: most chance ends with these
 _ALIKE = 7  # bits of a word that may differ there; of words of different recordings half of 32 do
 _SAMPLES = 48  # frames of two tracks that are looked at before all of them are
 _PAIRS = 1 << 13  # for which that is done at a time
-_LOW = np.uint64(0xFFFFFFFF)
+_HALF, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 _HIT = np.dtype([("i", np.int32), ("j", np.int32), ("offset", np.int32), ("n", np.int32)])
 
-Places = NDArray[np.int64]
+Words = Fingerprint  # here, of all tracks
+Places = NDArray[np.int64]  # in these
 
 
 class Candidates(NamedTuple):
@@ -176,56 +180,70 @@ def laid_down(
 def _common_words(prints: Prints, part: int, n_parts: int) -> Iterator[tuple[Places, Places]]:
     """Yield places of the same word in two tracks, around which both are alike. Each word falls into one part."""
     entries = _sorted_entries(prints, part, n_parts)
+    thorough = int(min(_THOROUGH / max(len(prints.words), 1), 1) * (1 << 16))
+    is_short = np.append(np.diff(prints.starts) < _SHORT, False)
     for begin in range(0, len(entries), _SLAB):
         slab = entries[begin : begin + _SLAB + _LINKS]
-        words, places = (slab >> np.uint64(32)).astype(np.uint32), (slab & _LOW).astype(np.int64)
+        words, places = (slab >> _HALF).astype(np.uint32), (slab & _LOW).astype(np.int64)
+        is_wanted = _hashed(words, 0x85EBCA6B) < thorough
+        if thorough < 1 << 16:
+            is_wanted |= is_short[prints.tracks_of(places)]
         alive = np.arange(min(_SLAB, len(slab)))
         for distance in range(1, _LINKS + 1):
             alive = alive[alive + distance < len(slab)]
             alive = alive[words[alive] == words[alive + distance]]
             if not alive.size:
                 break
-            first, second = places[alive], places[alive + distance]
-            goes_on = _go_on_alike(prints.words, first, second)
-            yield first[goes_on], second[goes_on]
+            wanted = alive[is_wanted[alive] | is_wanted[alive + distance]]
+            first, second = places[wanted], places[wanted + distance]
+            alike = _alike(prints.words, first, second)
+            yield first[alike], second[alike]
 
 
 def _sorted_entries(prints: Prints, part: int, n_parts: int) -> NDArray[np.uint64]:
     """Return words and their places as one number each, sorted; of each track, a word counts where it comes first."""
-    entries, n = np.empty(_MAX_ENTRIES, dtype=np.uint64), 0
+    entries, n = np.empty(min(_MAX_ENTRIES, len(prints.words)), dtype=np.uint64), 0
     for begin in range(0, len(prints.words), _SLAB):
         words = np.asarray(prints.words[begin : begin + _SLAB])
-        # Fibonacci hashing: Knuth, "The Art of Computer Programming" 3, section 6.4.
-        kinds = ((words * np.uint32(0x9E3779B1)) >> 16).astype(np.uint32) * np.uint32(n_parts) >> np.uint32(16)
+        kinds = _hashed(words, 0x9E3779B1).astype(np.uint32) * np.uint32(n_parts) >> np.uint32(16)
         places = np.flatnonzero((words != 0) & (kinds == part))
         if n + len(places) > len(entries):  # parts are equal in the mean only
             entries = np.concatenate([entries, np.empty(len(entries) // 4 + len(places), dtype=np.uint64)])
-        entries[n : n + len(places)] = (words[places].astype(np.uint64) << np.uint64(32)) | (places + begin).astype(
-            np.uint64
-        )
+        entries[n : n + len(places)] = words[places].astype(np.uint64) << _HALF | (places + begin).astype(np.uint64)
         n += len(places)
     entries = entries[:n]
     entries.sort()
-    words = (entries >> np.uint64(32)).astype(np.uint32)
-    again = np.flatnonzero(words[1:] == words[:-1]) + 1
+    again = np.flatnonzero(entries[1:] >> _HALF == entries[:-1] >> _HALF) + 1
     tracks = [prints.tracks_of((entries[at] & _LOW).astype(np.int64)) for at in (again, again - 1)]
     is_first = np.ones(n, dtype=bool)
     is_first[again[tracks[0] == tracks[1]]] = False
     return entries[is_first]
 
 
-def _go_on_alike(words: Fingerprint, first: Places, second: Places) -> NDArray[np.bool_]:
-    """Tell from which places on, or up to which, two tracks go on alike for two seconds."""
+def _hashed(words: Words, factor: int) -> NDArray[np.uint32]:
+    """Return numbers of 16 bits, after Knuth, "The Art of Computer Programming" 3, section 6.4."""
+    return words * np.uint32(factor) >> np.uint32(16)
+
+
+def _alike(words: Words, first: Places, second: Places) -> NDArray[np.bool_]:
+    """Tell from which places on, or up to which, two tracks are alike for two seconds."""
     alike = np.zeros(len(first), dtype=bool)
     for direction in (1, -1):
         rest = np.flatnonzero(~alike)
+        rest = rest[_errors(words, first[rest], second[rest], _FIRST[0] * direction) <= _FIRST[1]]
         errors = np.zeros(len(rest), dtype=np.int64)
         for step in _NEXT * direction:
-            # Beyond the last word the last one stands again: it does not go on there, or else is looked at twice.
-            one, other = (words[np.clip(places[rest] + step, 0, len(words) - 1)] for places in (first, second))
-            errors += np.where((one == 0) | (other == 0), 16, count_bits(one ^ other))
+            errors += _errors(words, first[rest], second[rest], step)
         alike[rest] = errors <= _ALIKE * len(_NEXT)
     return alike
+
+
+def _errors(words: Words, first: Places, second: Places, step: int) -> NDArray[np.uint8]:
+    """Count the bits that differ `step` frames away; where one is silent, half of them."""
+    one, other = (words[np.clip(places + step, 0, len(words) - 1)] for places in (first, second))
+    errors = count_bits(one ^ other)
+    errors[(one == 0) | (other == 0)] = 16
+    return errors
 
 
 def _offsets(prints: Prints, first: Places, second: Places) -> NDArray[np.void]:
