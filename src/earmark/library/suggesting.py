@@ -4,7 +4,7 @@ The most uncertain tracks alone are often ten variants of one song, or odd ones 
 kinds of music keeps asking about the kind that it knows. So the linear model of a tag is seen as what it is, one of
 many that fit the answers (Laplace's approximation): every track that is answered narrows down what the model says about
 the tracks that sound like it. Tracks are chosen one by one such that, summed over the library, the variance of what is
-said falls most, most where yes and no are close (A-optimal design, Schein and Ungar 2007). A second copy of a track that
+said falls most, most where yes and no are close (A-optimal design, Schein and Ungar 2007). A copy of a track that
 was chosen says nothing new, so no ten near-identical ones are asked about.
 
 How that compares with chance, with the most uncertain, and with groups of uncertain ones: `benchmarks/few_shot.py`.
