@@ -370,9 +370,7 @@ class Tagger:
 class _Watch:
     """The blocks of a reader, and what is known of them once they went by."""
 
-    def __init__(
-        self, reader: AudioReader, on_block: Callable[[AudioInfo, NDArray[np.float32]], None] | None
-    ) -> None:
+    def __init__(self, reader: AudioReader, on_block: Callable[[AudioInfo, NDArray[np.float32]], None] | None) -> None:
         self._on_block = on_block
         self.name = reader.name
         self.n_samples = 0

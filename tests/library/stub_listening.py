@@ -67,9 +67,8 @@ def hear(identity: Identity) -> Hearing:
         for tag, category, score in zip(TAGS, CATEGORIES, scores, strict=True)
     )
     embedding = rng.random(N_FEATURES).astype(np.float32)
-    heard = TrackTags(
-        identity.place.path, 60.0, tags, np.zeros((0, 4), np.float32), np.zeros((0, 2)), embedding, "standard", ("a", "b")
-    )  # fmt: skip
+    none = np.zeros((0, 4), np.float32)
+    heard = TrackTags(identity.place.path, 60.0, tags, none, np.zeros((0, 2)), embedding, "standard", ("a", "b"))
     return Hearing(
         heard,
         embedding / np.linalg.norm(embedding),

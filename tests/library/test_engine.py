@@ -36,7 +36,7 @@ def test_errors_are_words_without_places_in_code() -> None:
     with (
         pytest.raises(InputError, match="here: cannot be written: lance error") as caught,
         worded("here", "cannot be written"),
-    ):  # noqa: E501
+    ):
         raise RuntimeError(text)
     assert ".rs" not in caught.value.message
     assert caught.value.hint is not None

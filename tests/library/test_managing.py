@@ -30,7 +30,7 @@ def test_pruning_takes_tracks_without_any_file(store: Store, tmp_path: Path) -> 
     there.write_bytes(b"x")
     store.put(
         TRACKS, [{"id": track_id(0), **files_columns([FilePlace("/music/0.mp3", 1, 1), FilePlace(str(there), 1, 1)])}]
-    )  # noqa: E501
+    )
     missing = managing.missing_files(store)
     assert str(there) not in missing
     assert len(missing) == 12
