@@ -40,5 +40,5 @@ def test_errors_are_words_without_places_in_code() -> None:
         raise RuntimeError(text)
     assert ".rs" not in caught.value.message
     assert caught.value.hint is not None
-    with pytest.raises(InputError, match="^as it was$"), worded("here", "cannot be written"):
+    with pytest.raises(InputError, match=r"^as it was$"), worded("here", "cannot be written"):
         raise InputError("as it was")

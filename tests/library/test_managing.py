@@ -45,8 +45,8 @@ def test_removing_leaves_the_rest(store: Store) -> None:
 
 
 def test_tracks_are_found_by_id_file_and_name(store: Store) -> None:
-    store.put(TRACKS, [{"id": "abcdef" + "0" * 26, **text_columns({"artist": "Miles", "title": "So What"})},
-                       {"id": "abcde0" + "0" * 26, **text_columns({"artist": "Other", "title": "So What"})}])  # fmt: skip
+    facts = {"abcdef": {"artist": "Miles", "title": "So What"}, "abcde0": {"artist": "Other", "title": "So What"}}
+    store.put(TRACKS, [{"id": start + "0" * 26, **text_columns(one)} for start, one in facts.items()])
     assert find(store, track_id(3)).title == "Title 3"
     assert find(store, "ABCDEF").artist == "Miles"
     assert find(store, "/music/4.mp3").title == "Title 4"
