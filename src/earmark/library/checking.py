@@ -73,8 +73,9 @@ def check(
     table = load(Path(labels), **(options or {}))
     hearers = store.models() if store is not None else [describe(model, preset=preset)]
     index = TagIndex.of(hearers)
-    columns = {tag: found for tag in table.vocabulary.tags if (found := index.find(tag)) is not None}
-    left_out = tuple(tag for tag in table.vocabulary.tags if tag not in columns)
+    found = {tag: index.find(tag) for tag in table.vocabulary.tags}
+    left_out = tuple(tag for tag, column in found.items() if column is None)
+    columns = {column.tag: column for column in found.values() if column is not None}
     if not columns:
         raise InputError(
             f"{os.fspath(labels)}: nothing hears any of its tags", hint=f"such as {', '.join(left_out[:5])}"
@@ -88,7 +89,8 @@ def check(
     if not scores:
         reason = f": {missing[0][1]}" if missing else ""
         raise InputError(f"{os.fspath(labels)}: none of its {len(table)} tracks has scores{reason}")
-    predictions = _predictions(table, columns, scores, name)
+    meanings = {tag: [own for own, one in found.items() if one is not None and one.tag == tag] for tag in columns}
+    predictions = _predictions(table, columns, meanings, scores, name)
     report = evaluate(predictions, floors=list(floors), resamples=resamples, mistakes=mistakes, on_progress=on_progress)
     return Checked(report, left_out, missing)
 
@@ -163,16 +165,24 @@ def _audio_of(track: Track) -> str:
     return str(track.audio)
 
 
-def _predictions(table: Dataset, columns: Mapping[str, TagColumn], scores: Scores, model: str) -> Predictions:
+def _predictions(
+    table: Dataset,
+    columns: Mapping[str, TagColumn],
+    meanings: Mapping[str, Sequence[str]],
+    scores: Scores,
+    model: str,
+) -> Predictions:
+    """Put scores beside the labels; labels that mean one tag, such as flute and flutes, are one."""
     ids = tuple(track.id for track in table if track.id in scores)
-    chosen = [table.vocabulary.tags.index(tag) for tag in columns]
+    targets = table.targets(ids)
+    places = {tag: [table.vocabulary.tags.index(own) for own in owns] for tag, owns in meanings.items()}
     groups = {}
     for kind in ("artist", "album", "track"):
         keys = tuple(table[id].groups.get(kind, "") for id in ids)
         if any(keys):
             groups[kind] = keys
     return Predictions(
-        targets=table.targets(ids)[:, chosen],
+        targets=np.stack([targets[:, places[tag]].any(axis=1) for tag in columns], axis=1),
         scores=np.stack([scores[id] for id in ids]),
         ids=ids,
         tags=tuple(columns),
