@@ -90,7 +90,8 @@ def check(
         reason = f": {missing[0][1]}" if missing else ""
         raise InputError(f"{os.fspath(labels)}: none of its {len(table)} tracks has scores{reason}")
     meanings = {tag: [own for own, one in found.items() if one is not None and one.tag == tag] for tag in columns}
-    predictions = _predictions(table, columns, meanings, scores, name)
+    protocol = "mean over the chunks of a track" if store is None else "scores as the catalogue holds them"
+    predictions = _predictions(table, columns, meanings, scores, model=name, protocol=protocol)
     report = evaluate(predictions, floors=list(floors), resamples=resamples, mistakes=mistakes, on_progress=on_progress)
     return Checked(report, left_out, missing)
 
@@ -170,7 +171,9 @@ def _predictions(
     columns: Mapping[str, TagColumn],
     meanings: Mapping[str, Sequence[str]],
     scores: Scores,
+    *,
     model: str,
+    protocol: str,
 ) -> Predictions:
     """Put scores beside the labels; labels that mean one tag, such as flute and flutes, are one."""
     ids = tuple(track.id for track in table if track.id in scores)
@@ -190,7 +193,7 @@ def _predictions(
         model=model,
         dataset="table",
         part="all",
-        protocol="scores as the catalogue holds them" if "+" in model else "mean over the chunks of a track",
+        protocol=protocol,
         audio=tuple(str(table[id].audio) for id in ids),
         groups=groups,
     )
