@@ -286,7 +286,9 @@ class Library:
     def import_from(self, path: str | os.PathLike[str]) -> exchange.Imported:
         """Read tracks that `export` wrote; see `earmark.library.exchange.import_from`."""
         with self._writing():
-            return exchange.import_from(self.store, path)
+            done = exchange.import_from(self.store, path)
+            self.store.tidy()
+            return done
 
     def to_arrow(self, *, filter: str | None = None, columns: Sequence[str] | None = None) -> Any:
         """Return the catalogue as a pyarrow.Table; its columns are described in `earmark.library.schema`."""
