@@ -8,6 +8,7 @@ from typing import Any
 from earmark.library import exchange, managing, own_tags
 from earmark.library.adding import Added, AddProgress, add
 from earmark.library.charting import draw_map
+from earmark.library.checking import Checked, check
 from earmark.library.choosing import path, playlist
 from earmark.library.columns import condition
 from earmark.library.duplicates import DuplicateGroup, OnProgress
@@ -278,6 +279,17 @@ class Library:
         """Take out a tag that was taught, its answers and its scores."""
         with self._writing():
             own_tags.remove_tag(self.store, name)
+
+    def check(
+        self,
+        labels: str | os.PathLike[str],
+        *,
+        options: Mapping[str, Any] | None = None,
+        floors: Sequence[str] = ("prior",),
+        resamples: int = 1000,
+    ) -> Checked:
+        """Judge the scores of the catalogue by labels of your own; see `earmark.library.checking.check`."""
+        return check(labels, store=self.store, options=options, floors=floors, resamples=resamples)
 
     def export(self, path: str | os.PathLike[str], *, filter: str | None = None) -> int:
         """Write tracks to a .parquet, .csv or .jsonl file; return how many. See `earmark.library.exchange.export`."""
