@@ -154,7 +154,7 @@ def auc_interval(auc: float, n_yes: int, n_no: int) -> Measured:
     --------
     >>> few, many = auc_interval(1.0, 3, 3), auc_interval(1.0, 50, 50)
     >>> round(few.low, 2), round(many.low, 2)
-    (0.42, 0.94)
+    (0.5, 0.96)
     """
     mean = (n_yes + n_no) / 2
 

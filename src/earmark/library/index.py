@@ -28,7 +28,8 @@ from earmark.library.engine import worded
 EXACT_BELOW = 100_000  # rows
 UNINDEXED_LIMIT = 10_000  # rows; to compare them takes about as long as the index itself
 SEGMENT_LIMIT = 12  # every `optimize` adds one for the new rows; each costs about a tenth of a query
-_PROBES = 32  # partitions of about 4096 rows that are looked at; more only where a filter leaves too little in them
+_PROBES = 32  # partitions of about 4096 rows that are looked at
+_PROBES_FILTERED = 96  # with a filter, which leaves fewer in each: those wanted lie in more of them
 _CANDIDATES = 50  # at least so many are compared again with their true vectors, and
 _CANDIDATES_EACH = 3  # at least so many times n
 _BITS = 5  # per value
@@ -184,14 +185,15 @@ def _asked(
     with _words(table, "cannot be searched"):
         search = table.search(query, vector_column_name=column).distance_type("l2")
         search = search.select([id_column, "_distance"]).limit(n)
+        if where is not None:
+            search = search.where(where)
         if not indexed:
-            search = search.bypass_vector_index()
+            found = search.bypass_vector_index().to_arrow()
         else:
             search = search.refine_factor(max(_CANDIDATES_EACH, -(-_CANDIDATES // n)))
-            search = search.nprobes(_PROBES)
-            if where is not None:
-                search = search.maximum_nprobes(0)  # no limit: all partitions, where few rows pass
-        found = (search if where is None else search.where(where)).to_arrow()
+            found = search.nprobes(_PROBES if where is None else _PROBES_FILTERED).to_arrow()
+            if found.num_rows < n:
+                found = search.maximum_nprobes(0).to_arrow()  # no limit
     distances = found["_distance"].to_numpy()
     return found[id_column].to_pylist(), np.clip(1 - distances / 2, -1, 1).astype(np.float32)
 
