@@ -15,7 +15,7 @@ import platform
 import resource
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -225,20 +225,29 @@ VOICES = (-20, -12, -9, -6, -3, 0)  # dB, of another track that is added
 
 
 def found(files: Sequence[Path]) -> None:
-    originals: list[Fingerprint] = []
-    changed: dict[str, list[Fingerprint]] = {name: [] for name in CHANGES}
-    voices = {f"another track added, {level} dB": level for level in VOICES}
-    changed |= {name: [] for name in voices}
+    changed: dict[str, list[Fingerprint]] = {}
     before = read(files[-1], sample_rate=RATE)[0]
     for path in files:
         samples = read(path, sample_rate=RATE)[0]
-        originals.append(fingerprint(*heard(samples, RATE)))
-        for name, change in CHANGES.items():
-            changed[name].append(fingerprint(*heard(*change(samples))))
-        for name, level in voices.items():
-            changed[name].append(fingerprint(*heard(mixed(samples, before, level)[round(0.064 * RATE) :], RATE)))
+        for name, words in changes_of(samples, before):
+            changed.setdefault(name, []).append(words)
         before = samples
-    n = len(files)
+    report(changed)
+
+
+def changes_of(samples: Samples, other: Samples) -> Iterator[tuple[str, Fingerprint]]:
+    """Yield the fingerprint as it is, named "", and after every change."""
+    yield "", fingerprint(*heard(samples, RATE))
+    for name, change in CHANGES.items():
+        yield name, fingerprint(*heard(*change(samples)))
+    for level in VOICES:
+        both = mixed(samples, other, level)[round(0.064 * RATE) :]
+        yield f"another track added, {level} dB", fingerprint(*heard(both, RATE))
+
+
+def report(changed: dict[str, list[Fingerprint]]) -> None:
+    originals = changed.pop("")
+    n = len(originals)
     print(f"{n} tracks, {sum(map(len, originals)) * FRAME_SECONDS / 60:.0f} min.\n")
     print("| change | found | wrongly | settled bits that differ, median | highest | all bits, median | same words |")
     print("|---|--:|--:|--:|--:|--:|--:|")
@@ -246,7 +255,9 @@ def found(files: Sequence[Path]) -> None:
         ids = [*(f"{i} original" for i in range(n)), *(f"{i} changed" for i in range(n))]
         groups = find_duplicates(ids, [*originals, *prints])
         pairs = {
-            tuple(sorted((int(each.id.split()[0]), int(each.of.split()[0])))) for g in groups for each in g.duplicates
+            tuple(sorted((int(each.id.split()[0]), int(each.of.split()[0]))))
+            for group in groups
+            for each in group.duplicates
         }
         n_found = sum(i == j for i, j in pairs)
         matches = [compare(*both) for both in zip(originals, prints, strict=True)]

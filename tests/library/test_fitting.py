@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.errors import InputError
-from earmark.library.fitting import Scaling, example_weights, fit_logistic, fit_scaling, rotated
+from earmark.library.fitting import (
+    PENALTY,
+    Scaling,
+    example_weights,
+    examples_per_side,
+    fit_logistic,
+    fit_scaling,
+    penalty_for,
+    rotated,
+)
 
 SIZES = [(12, 5), (6, 40), (60, 20)]
 
@@ -62,9 +71,22 @@ def test_both_answers_weigh_the_same(n_yes: int, n_no: int, n_background: int, b
         )
 
 
-def test_many_of_one_answer_do_not_pass_for_many_of_both() -> None:
-    few = example_weights(np.array([True] * 2 + [False] * 100), 0, 3.0)
-    assert few.sum() < 8
+@given(st.integers(1, 30), st.integers(0, 30), st.booleans())
+def test_either_side_weighs_as_much_as_it_has_examples(n_yes: int, n_no: int, has_background: bool) -> None:
+    if not n_no and not has_background:
+        return
+    weights = example_weights(np.array([True] * n_yes + [False] * n_no), 40 if has_background else 0)
+    per_side = examples_per_side(n_yes, n_no, has_background=has_background)
+    assert weights.sum() == pytest.approx(2 * per_side)
+
+
+def test_more_examples_are_held_down_less() -> None:
+    x, answers, weights = problem(12, 5)
+    weights *= 8 / weights.sum()
+    assert penalty_for(0.5) == PENALTY > penalty_for(4) == PENALTY / 2
+    np.testing.assert_allclose(
+        fit_logistic(x, answers, weights), fit_logistic(x, answers, weights, penalty=penalty_for(4)), rtol=1e-9
+    )
 
 
 def test_scaled_rows_are_of_length_1_and_take_little_notice_of_units() -> None:

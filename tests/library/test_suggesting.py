@@ -59,7 +59,7 @@ def test_what_sounds_like_an_answered_track_is_not_asked_about() -> None:
 def test_answers_that_were_asked_for_teach_more_than_any() -> None:
     """A tag of two kinds of sound, of which the examples show one."""
     asked, drawn = [], []
-    for seed in range(6):
+    for seed in range(20):
         points, labels = groups(n_each=50, n_groups=10, seed=seed)
         answers = labels < 2
         start = [0, 1, 250, 251]
@@ -70,7 +70,7 @@ def test_answers_that_were_asked_for_teach_more_than_any() -> None:
         for rows, areas in ((mine, asked), (others, drawn)):
             scores = head_on(points, answers, rows).evidence(points)
             areas.append(pr_auc(answers[:, None], scores[:, None]))
-    assert np.mean(asked) > np.mean(drawn) + 0.05
+    assert np.mean(asked) > np.mean(drawn) + 0.03
 
 
 def test_the_most_helpful_comes_first() -> None:

@@ -1,5 +1,6 @@
 """A linear model from few examples: embeddings made comparable, then logistic regression with a penalty."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ Floats = NDArray[np.float32]
 Array64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-PENALTY = 0.1  # on half the squared length of the weights; chosen by benchmarks/few_shot.py
+PENALTY = 0.1  # of one example on either side, see `penalty_for`; this and the next chosen by benchmarks/few_shot.py
 BACKGROUND_WEIGHT = 3.0  # the background counts as so many examples of "no"
 SHARED_DEVIATION = 20  # a feature's variance is drawn to the mean of all features' as by so many tracks
 MOST_STEPS, MOST_HALVINGS = 50, 30
@@ -99,7 +100,31 @@ def fit_scaling(embeddings: Floats) -> Scaling:
     return Scaling(wide.mean(axis=0).astype(np.float32), (1 / np.sqrt(variance)).astype(np.float32))
 
 
-def example_weights(answers: Bools, n_background: int, background_weight: float) -> Array64:
+def examples_per_side(n_yes: int, n_no: int, *, has_background: bool) -> float:
+    """Return how many examples stand on either side: the harmonic mean, with the background among those of "no".
+
+    A hundred examples of "no" beside two of "yes" do not pass for a hundred of each.
+
+    Examples
+    --------
+    >>> examples_per_side(5, 5, has_background=False), examples_per_side(2, 98, has_background=False)
+    (5.0, 3.92)
+    """
+    other = n_no + (BACKGROUND_WEIGHT if has_background else 0.0)
+    return 2 * n_yes * other / (n_yes + other)
+
+
+def penalty_for(per_side: float) -> float:
+    """Return the penalty on half the squared length of the weights: `PENALTY`, over the root of the examples.
+
+    Parameters
+    ----------
+    per_side : see `examples_per_side`
+    """
+    return PENALTY / math.sqrt(max(per_side, 1.0))
+
+
+def example_weights(answers: Bools, n_background: int, background_weight: float = BACKGROUND_WEIGHT) -> Array64:
     """Say how much every row counts: both answers the same in all, background as weak examples of "no".
 
     Parameters
@@ -110,8 +135,7 @@ def example_weights(answers: Bools, n_background: int, background_weight: float)
 
     Returns
     -------
-    shape (n + n_background,). The sum is twice the harmonic mean of what stands on either side, so that a hundred
-    examples of "no" beside two of "yes" do not pass for a hundred of each
+    shape (n + n_background,). The sum of either side is that of `examples_per_side`
     """
     n_yes = int(np.count_nonzero(answers))
     n_no = len(answers) - n_yes
@@ -123,7 +147,7 @@ def example_weights(answers: Bools, n_background: int, background_weight: float)
 
 
 def fit_logistic(
-    x: Array64, answers: Bools, weights: Array64, *, penalty: float, start: Array64 | None = None
+    x: Array64, answers: Bools, weights: Array64, *, penalty: float | None = None, start: Array64 | None = None
 ) -> Array64:
     """Fit logistic regression by Newton's method, steps halved until they help.
 
@@ -132,7 +156,8 @@ def fit_logistic(
     x : shape (n, D)
     answers : shape (n,)
     weights : shape (n,), how much each row counts
-    penalty : on half the squared length of the weights of features
+    penalty : on half the squared length of the weights of features; that of `penalty_for` unless given, half the sum of
+        `weights` being what stands on either side
     start : what is returned, of a fit to similar rows
 
     Returns
@@ -140,7 +165,7 @@ def fit_logistic(
     shape (D + 1,), of the features, then the offset
     """
     rows = np.column_stack([x, np.ones(len(x))])
-    ridge = np.full(rows.shape[1], penalty)
+    ridge = np.full(rows.shape[1], penalty_for(float(weights.sum()) / 2) if penalty is None else penalty)
     ridge[-1] = FREE
     found = np.zeros(rows.shape[1]) if start is None else start
     z = rows @ found

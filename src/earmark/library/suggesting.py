@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from earmark.errors import InputError, UsageError
-from earmark.library.fitting import PENALTY, Array64, as_embeddings
+from earmark.library.fitting import Array64, as_embeddings, examples_per_side, penalty_for
 from earmark.library.heads import Head
 from earmark.metrics.calibration import logit, sigmoid
 
@@ -69,7 +69,9 @@ def suggest(
     doubted = others[np.argsort(-doubts[others], kind="stable")][:MOST_DOUBTED]
     candidates = np.concatenate([heard, doubted])
     scale = head.scaling.apply
-    spread = _spread(scale(rows[answered]), doubts[answered])
+    report = head.report
+    per_side = examples_per_side(report.n_yes, report.n_no, has_background=report.n_background > 0)
+    spread = _spread(scale(rows[answered]), doubts[answered], penalty_for(per_side))
     chosen = _choose(scale(rows[candidates]), doubts[candidates], scale(rows[heard]), doubts[heard], spread, n)
     return [int(candidates[i]) for i in chosen]
 
@@ -91,16 +93,17 @@ def uncertainty(head: Head, embeddings: ArrayLike) -> Array64:
     return np.asarray(p * (1 - p))
 
 
-def _spread(answered: Array64, doubts: Array64) -> Array64:
+def _spread(answered: Array64, doubts: Array64, penalty: float) -> Array64:
     """Return the covariance of the weights that fit the answers, shape (D, D).
 
     Parameters
     ----------
     answered, doubts : shapes (k, D), (k,)
+    penalty : that they were fitted with
     """
     n_features = answered.shape[1]
-    narrowed = answered @ answered.T + PENALTY * np.diag(1 / np.maximum(doubts, 1e-9))
-    return np.asarray((np.eye(n_features) - answered.T @ np.linalg.solve(narrowed, answered)) / PENALTY)
+    narrowed = answered @ answered.T + penalty * np.diag(1 / np.maximum(doubts, 1e-9))
+    return np.asarray((np.eye(n_features) - answered.T @ np.linalg.solve(narrowed, answered)) / penalty)
 
 
 def _choose(

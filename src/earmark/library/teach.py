@@ -24,8 +24,6 @@ from earmark.library.answering import (
     usual_evidence,
 )
 from earmark.library.fitting import (
-    BACKGROUND_WEIGHT,
-    PENALTY,
     Array64,
     Bools,
     Floats,
@@ -115,12 +113,12 @@ def teach(
     Notes
     -----
     Features are standardised by the background (without one, by the examples) and every track is brought to length 1.
-    Logistic regression with an L2 penalty follows, both answers weighing the same, the background as
-    `BACKGROUND_WEIGHT` examples of "no". Penalty and weight are constants: choosing them anew by an inner
-    cross-validation was no better in the benchmark. Values become evidence by Platt's fit on held-out examples, drawn
-    to what is usual as far as there are few, and evidence becomes a probability with the share of tracks that the
-    background lets expect. Scores are of models that have learned from about four fifths of the examples: the head
-    itself is a little better.
+    Logistic regression with an L2 penalty follows, both answers weighing the same, the background as three examples of
+    "no". The penalty depends on the number of examples alone: choosing it and the weight of the background anew by an
+    inner cross-validation was no better in the benchmark, up to twenty examples of either answer. Values become
+    evidence by Platt's fit on held-out examples, drawn to what is usual as far as there are few, and evidence becomes a
+    probability with the share of tracks that the background lets expect. Scores are of models that have learned from
+    about four fifths of the examples: the head itself is a little better.
     """
     check_name(name)
     x, y = _checked(embeddings, answers)
@@ -202,9 +200,9 @@ def _lesson(x: Floats, y: Bools, groups: Indices, others: Floats, rng: np.random
 
 def _fit_all(lesson: _Lesson) -> tuple[Array64, float]:
     rows, axes = rotated(lesson.rows)
-    weights = example_weights(lesson.answers, lesson.n_background, BACKGROUND_WEIGHT)
+    weights = example_weights(lesson.answers, lesson.n_background)
     every = np.append(lesson.answers, np.zeros(lesson.n_background, bool))
-    found = fit_logistic(rows, every, weights, penalty=PENALTY)
+    found = fit_logistic(rows, every, weights)
     return found[:-1] @ axes, float(found[-1])
 
 
@@ -215,9 +213,9 @@ def _fitter(lesson: _Lesson) -> Callable[[Indices], Callable[[Indices], Array64]
 
     def fit(train: Indices) -> Callable[[Indices], Array64]:
         chosen = np.append(train, weak)
-        weights = example_weights(lesson.answers[train], len(weak), BACKGROUND_WEIGHT)
+        weights = example_weights(lesson.answers[train], len(weak))
         every = np.append(lesson.answers[train], np.zeros(len(weak), bool))
-        found = fit_logistic(rows[chosen], every, weights, penalty=PENALTY)
+        found = fit_logistic(rows[chosen], every, weights)
         return lambda test: np.asarray(rows[test] @ found[:-1] + found[-1])
 
     return fit
