@@ -42,6 +42,7 @@ LAYERS = """
   audio.tempo
   audio.key
   vocabulary
+  sources
   datasets.base
   datasets.reading
   datasets.splitting

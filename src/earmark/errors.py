@@ -5,6 +5,7 @@ EarmarkError
 ├── UsageError          options that do not go together
 ├── UnknownNameError    a name that no registry holds
 ├── AssetError          a download or a stored file that is missing or damaged
+├── SourceError         a service on the network that does not answer, or refuses
 └── MissingExtraError   an optional dependency that is not installed
 
 EarmarkWarning
@@ -68,6 +69,10 @@ class UnknownNameError(EarmarkError, LookupError):
 
 class AssetError(EarmarkError, OSError):
     """A file that has to be fetched, or was fetched before, is missing or damaged."""
+
+
+class SourceError(EarmarkError, OSError):
+    """A service on the network does not answer, refuses, or answers what cannot be understood."""
 
 
 class MissingExtraError(EarmarkError, ImportError):

@@ -333,14 +333,19 @@ class _Redirects(HTTPRedirectHandler):
 def _opener(network: Network, host: str, redirects: _Redirects) -> OpenerDirector:
     """Put together what a connection needs."""
     checked = not {host, host.rpartition(":")[0] or host} & network.trusted_hosts
-    handlers = [redirects, HTTPSHandler(context=_tls_context(network.ca_file, checked))]
+    handlers = [redirects, HTTPSHandler(context=_tls_context(network.ca_file, checked=checked))]
     if network.proxy:
         handlers.append(ProxyHandler({"http": network.proxy, "https": network.proxy}))
     return build_opener(*handlers)
 
 
+def tls_context() -> ssl.SSLContext:
+    """Return what encrypted connections trust unless an index says otherwise."""
+    return _tls_context(None, checked=True)
+
+
 @lru_cache(maxsize=8)
-def _tls_context(ca_file: str | None, checked: bool) -> ssl.SSLContext:
+def _tls_context(ca_file: str | None, *, checked: bool) -> ssl.SSLContext:
     """Trust what the system trusts, and what the usual variables and `ca_file` add."""
     context = ssl.create_default_context()
     for path in (ca_file, os.environ.get("REQUESTS_CA_BUNDLE"), os.environ.get("CURL_CA_BUNDLE")):

@@ -1,0 +1,296 @@
+"""Ask a service that answers in JSON: politely, in time, again where that helps, and without telling secrets."""
+
+import http.client
+import json
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any, NoReturn
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
+
+from earmark._version import __version__
+from earmark.errors import SourceError
+from earmark.sources.secrets import Secret
+
+Text = str | Secret
+TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+MOST_BYTES = 1 << 25
+MOST_REDIRECTS = 5
+LONGEST_WAIT = 120.0  # seconds that a service may ask to wait; longer ones are told to the user
+_BLOCK = 1 << 16
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a service answered.
+
+    Parameters
+    ----------
+    status : of HTTP
+    data : what the JSON holds; None of an empty answer
+    headers : names in lower case
+    url : that answered, without its query
+    """
+
+    status: int
+    data: Any
+    headers: Mapping[str, str]
+    url: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is one of success."""
+        return 200 <= self.status < 300
+
+
+@dataclass
+class Api:
+    """A service that is asked over HTTP.
+
+    Parameters
+    ----------
+    name : in messages, such as "Last.fm"
+    base : its address; what is asked for stands behind it
+    min_interval : seconds between two requests
+    timeout : seconds until an answer has come whole
+    tries : how often a request is made that fails for a while: no connection, status 408, 429 or 5xx, broken JSON
+    is_transient : further answers that are worth another try
+    sleep, clock, draw : of time, seconds; a number in [0, 1)
+    """
+
+    name: str
+    base: str
+    min_interval: float = 0.0
+    timeout: float = 30.0
+    tries: int = 5
+    is_transient: Callable[[Answer], bool] | None = None
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    draw: Callable[[], float] = random.random
+    _free_at: float = field(default=0.0, init=False)
+
+    def get(
+        self, path: str, query: Mapping[str, Text] | None = None, *, headers: Mapping[str, Text] | None = None
+    ) -> Answer:
+        """Ask for something.
+
+        Parameters
+        ----------
+        path : behind the address of the service; or a whole address, such as one that leads to a next page
+        query : what stands behind the question mark
+        headers : of the request; they are not sent to another host than the one asked
+
+        Returns
+        -------
+        the answer, also where its status says that there is an error that another try does not mend
+
+        Raises
+        ------
+        SourceError
+            If there is no answer, or none that is JSON; no message holds a query or a header.
+        """
+        return self._ask("GET", path, query or {}, None, headers or {})
+
+    def post(
+        self,
+        path: str,
+        form: Mapping[str, Text],
+        *,
+        headers: Mapping[str, Text] | None = None,
+        tries: int | None = None,
+    ) -> Answer:
+        """Send a form; see `get`.
+
+        Parameters
+        ----------
+        tries : 1 for what must not be sent twice
+        """
+        return self._ask("POST", path, {}, urlencode(_revealed(form)).encode("ascii"), headers or {}, tries)
+
+    def _ask(
+        self, method: str, path: str, query: Mapping[str, Text], body: bytes | None, headers: Mapping[str, Text],
+        tries: int | None = None,
+    ) -> Answer:  # fmt: skip
+        url = path if "://" in path else f"{self.base.rstrip('/')}/{path.lstrip('/')}"
+        if query:
+            url += ("&" if urlsplit(url).query else "?") + urlencode(_revealed(query))
+        self._check_safe(url, bool(query or body or headers))
+        n_tries = self.tries if tries is None else tries
+        for attempt in range(n_tries):
+            is_last = attempt == n_tries - 1
+            self._wait_turn()
+            try:
+                answer = self._once(method, url, body, headers)
+            except _PassingError as error:
+                if is_last:
+                    self._fail(url, str(error), n_tries)
+                self.sleep(self._back_off(attempt))
+                continue
+            self._heed(answer)
+            again = answer.status in TRANSIENT or (self.is_transient is not None and self.is_transient(answer))
+            if not again:
+                return answer
+            wait = self._wanted_wait(answer)
+            if wait is not None and wait > LONGEST_WAIT:
+                self._fail(url, f"it wants {wait / 60:.0f} minutes without requests", attempt + 1)
+            if is_last:
+                if answer.status in TRANSIENT:
+                    self._fail(url, f"HTTP status {answer.status}", n_tries)
+                return answer
+            self.sleep(max(wait or 0.0, self._back_off(attempt) if wait is None else 0.0))
+        raise AssertionError("unreachable: the last try returns or fails")
+
+    def _once(self, method: str, url: str, body: bytes | None, headers: Mapping[str, Text]) -> Answer:
+        """Make a request and follow where it is sent on to."""
+        until = self.clock() + self.timeout
+        sent = _revealed(headers) | {"User-Agent": f"earmark/{__version__}", "Accept": "application/json"}
+        for _ in range(MOST_REDIRECTS + 1):
+            request = Request(url, data=body, headers=sent, method=method)
+            status, got, content = self._exchange(request, until)
+            if status not in (301, 302, 303, 307, 308):
+                return Answer(status, _parsed(status, content), got, url.partition("?")[0])
+            target = urljoin(url, got.get("location", ""))
+            if urlsplit(target)[:2] != urlsplit(url)[:2]:
+                sent = {name: sent[name] for name in ("User-Agent", "Accept")}
+            if not target.startswith("https://") and url.startswith("https://"):
+                self._fail(url, "it leads from an encrypted address to one that is not", 1)
+            self._check_safe(target, needs=False)
+            url, method, body = target, "GET", None
+        self._fail(url, f"it leads on more than {MOST_REDIRECTS} times", 1)
+
+    def _exchange(self, request: Request, until: float) -> tuple[int, dict[str, str], bytes]:
+        """Send a request; return status, headers and content, whatever the status."""
+        from earmark.assets.download import tls_context
+
+        opener = build_opener(HTTPSHandler(context=tls_context()), _NoRedirects())
+        try:
+            with opener.open(request, timeout=max(0.01, min(self.timeout, until - self.clock()))) as response:
+                return response.status, _lower(response.headers), self._read(response, until)
+        except HTTPError as error:
+            with error:
+                return error.code, _lower(error.headers), self._read(error, until)
+        except SourceError:
+            raise
+        except TimeoutError:
+            raise _PassingError(f"no answer within {self.timeout:g} s") from None
+        except URLError as error:
+            cause = error.reason
+            text = f"no answer within {self.timeout:g} s" if isinstance(cause, TimeoutError) else _said(cause)
+            raise _PassingError(text) from None
+        except (OSError, http.client.HTTPException) as error:
+            raise _PassingError(_said(error)) from None
+
+    def _read(self, response: Any, until: float) -> bytes:
+        content = bytearray()
+        while block := response.read1(_BLOCK):
+            content += block
+            if len(content) > MOST_BYTES:
+                raise SourceError(f"{self.name}: an answer of more than {MOST_BYTES >> 20} MiB")
+            if self.clock() > until:
+                raise TimeoutError
+        length = response.headers.get("Content-Length", "")
+        if length.isdecimal() and len(content) < int(length):
+            raise _PassingError(f"the connection broke after {len(content)} of {length} bytes")
+        return bytes(content)
+
+    def _check_safe(self, url: str, needs: bool) -> None:
+        """Refuse addresses that are none, and sending anything unencrypted to another machine."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            self._fail(url, "it is no http or https address", 1)
+        if needs and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            self._fail(url, "the address is not encrypted (https)", 1)
+
+    def _wait_turn(self) -> None:
+        now = self.clock()
+        if now < self._free_at:
+            self.sleep(self._free_at - now)
+            now = self._free_at
+        self._free_at = max(now, self.clock()) + self.min_interval
+
+    def _heed(self, answer: Answer) -> None:
+        """Where a service says that no request is left, wait with the next until there are some again."""
+        left, reset = answer.headers.get("x-ratelimit-remaining"), _number(answer.headers.get("x-ratelimit-reset-in"))
+        if left == "0" and reset is not None:
+            self._free_at = max(self._free_at, self.clock() + min(reset, LONGEST_WAIT))
+
+    def _wanted_wait(self, answer: Answer) -> float | None:
+        """Return how long an answer asks to wait, seconds."""
+        for name in ("retry-after", "x-ratelimit-reset-in"):
+            value = answer.headers.get(name)
+            seconds = _number(value)
+            if seconds is None and value and name == "retry-after":
+                seconds = _until(value)
+            if seconds is not None:
+                return max(0.0, seconds)
+        return None
+
+    def _back_off(self, attempt: int) -> float:
+        """Return how long to wait after a failed try: 1 s, 2 s, 4 s ..., up to half as much again by chance."""
+        return float(min(2.0**attempt, 30.0) * (1 + 0.5 * self.draw()))
+
+    def _fail(self, url: str, reason: str, n_tries: int) -> NoReturn:
+        times = f" ({n_tries} tries)" if n_tries > 1 else ""
+        parts = urlsplit(url)
+        where = f"{parts.hostname or url.partition('?')[0]}{parts.path}"
+        raise SourceError(f"{self.name}: {where}: {reason}{times}", hint="try again later") from None
+
+
+class _PassingError(Exception):
+    """A request failed in a way that may be over at the next try."""
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        """Leave the answer as it is."""
+
+
+def _parsed(status: int, content: bytes) -> Any:
+    if not content.strip():
+        return None
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        if 200 <= status < 300:
+            raise _PassingError("the answer is no JSON") from None
+        return None  # errors come as pages of HTML, too
+
+
+def _revealed(texts: Mapping[str, Text]) -> dict[str, str]:
+    return {name: text.reveal() if isinstance(text, Secret) else text for name, text in texts.items()}
+
+
+def _lower(headers: Any) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text) if text else None
+    except ValueError:
+        return None
+    return value if value is not None and 0 <= value < 1e9 else None
+
+
+def _until(date: str) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp() - time.time()
+    except ValueError:
+        return None
+
+
+def _said(problem: Any) -> str:
+    """Say what a connection failed at, without what was asked."""
+    if isinstance(problem, OSError) and problem.strerror:
+        return problem.strerror
+    return type(problem).__name__ if isinstance(problem, Exception) else "the connection failed"
+
+
+def texts(values: Sequence[Any]) -> list[str]:
+    """Return those of some values that are texts with something in them, spaces at the ends taken off."""
+    return [value.strip() for value in values if isinstance(value, str) and value.strip()]

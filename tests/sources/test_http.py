@@ -1,0 +1,169 @@
+"""Requests: again where that helps, in time, and without telling secrets."""
+
+import traceback
+
+import pytest
+
+from earmark.errors import SourceError
+from earmark.sources.http import Answer, Api
+from earmark.sources.secrets import Secret
+
+from .conftest import Reply, Server, Time
+
+
+def test_a_request_carries_its_query_and_its_headers(server: Server, api: Api) -> None:
+    server.answers["/a"] = Reply({"x": [1, 2]})
+    answer = api.get("a", {"key": Secret("k&k"), "n": "3"}, headers={"Authorization": Secret("Token t")})
+    assert (answer.status, answer.data, answer.ok) == (200, {"x": [1, 2]}, True)
+    [asked] = server.asked
+    assert asked.query == {"key": "k&k", "n": "3"}
+    assert asked.headers["authorization"] == "Token t"
+    assert asked.headers["user-agent"].startswith("earmark/")
+    assert "key" not in answer.url
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_what_passes_is_tried_again(server: Server, api: Api, passing: Time, status: int) -> None:
+    server.answers["/a"] = [Reply(status=status), Reply(status=status), Reply(1)]
+    assert api.get("a").data == 1
+    assert passing.slept == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [Reply(b'{"a": '), Reply(b"<html>welcome</html>"), Reply({"a": "b" * 1000}, cut=300), Reply(b"\xff\xfe")],
+)
+def test_broken_answers_are_asked_for_again(server: Server, api: Api, reply: Reply) -> None:
+    server.answers["/a"] = [reply, Reply({"a": 1})]
+    assert api.get("a").data == {"a": 1}
+    server.answers["/b"] = reply
+    with pytest.raises(SourceError, match=r"Test: 127.0.0.1/b: .*\(5 tries\)"):
+        api.get("b")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+def test_what_does_not_pass_is_answered_at_once(server: Server, api: Api, passing: Time, status: int) -> None:
+    server.answers["/a"] = Reply({"error": "no"}, status=status)
+    answer = api.get("a")
+    assert (answer.status, answer.data, answer.ok) == (status, {"error": "no"}, False)
+    assert len(server.asked) == 1
+    assert not passing.slept
+
+
+def test_an_error_page_is_no_data(server: Server, api: Api) -> None:
+    server.answers["/a"] = Reply(b"<html>forbidden</html>", status=403)
+    assert api.get("a").data is None
+
+
+def test_a_service_says_how_long_to_wait(server: Server, api: Api, passing: Time) -> None:
+    server.answers["/a"] = [Reply(status=429, headers={"Retry-After": "7"}), Reply(1)]
+    api.get("a")
+    server.answers["/b"] = [Reply(status=429, headers={"X-RateLimit-Reset-In": "11"}), Reply(1)]
+    api.get("b")
+    assert passing.slept == [7.0, 11.0]
+
+
+def test_nobody_waits_for_hours(server: Server, api: Api, passing: Time) -> None:
+    server.answers["/a"] = Reply(status=429, headers={"Retry-After": "3600"})
+    with pytest.raises(SourceError, match="60 minutes without requests"):
+        api.get("a")
+    assert not passing.slept
+
+
+def test_the_last_request_of_a_period_delays_the_next(server: Server, api: Api, passing: Time) -> None:
+    server.answers["/a"] = Reply(1, headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset-In": "9"})
+    api.get("a")
+    assert not passing.slept
+    api.get("a")
+    assert passing.slept == [9.0]
+
+
+def test_requests_keep_their_distance(server: Server, passing: Time) -> None:
+    api = Api("Test", server.url, min_interval=0.2, sleep=passing.sleep, clock=passing.clock)
+    server.answers["/a"] = Reply(1)
+    for _ in range(4):
+        api.get("a")
+    assert passing.slept == pytest.approx([0.2, 0.2, 0.2])
+
+
+def test_slow_answers_end(server: Server) -> None:
+    api = Api("Test", server.url, timeout=0.15, tries=2, sleep=lambda _: None)
+    server.answers["/a"] = Reply(1, seconds=0.6)
+    with pytest.raises(SourceError, match=r"no answer within 0.15 s \(2 tries\)"):
+        api.get("a")
+
+
+def test_an_answer_that_never_ends_is_given_up(server: Server, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("earmark.sources.http.MOST_BYTES", 1 << 20)
+    server.answers["/a"] = Reply("x" * (2 << 20))
+    with pytest.raises(SourceError, match="more than 1 MiB"):
+        api.get("a")
+
+
+def test_no_connection(passing: Time) -> None:
+    api = Api("Test", "http://127.0.0.1:9", sleep=passing.sleep)
+    with pytest.raises(SourceError, match="refused"):
+        api.get("a")
+    assert len(passing.slept) == 4
+
+
+def test_further_answers_may_pass(server: Server, passing: Time) -> None:
+    def is_busy(answer: Answer) -> bool:
+        return isinstance(answer.data, dict) and answer.data.get("error") == 29
+
+    api = Api("Test", server.url, is_transient=is_busy, tries=3, sleep=passing.sleep)
+    server.answers["/a"] = [Reply({"error": 29}), Reply({"ok": 1})]
+    assert api.get("a").data == {"ok": 1}
+    server.answers["/b"] = Reply({"error": 29})
+    assert api.get("b").data == {"error": 29}
+
+
+def test_it_goes_where_it_is_sent_but_tells_no_other_host(server: Server, api: Api) -> None:
+    server.answers["/a"] = Reply(status=302, headers={"Location": "/b?x=1"})
+    server.answers["/b"] = Reply(1)
+    assert api.get("a", headers={"Authorization": Secret("Token t")}).data == 1
+    assert server.asked[1].headers["authorization"] == "Token t"
+    other = Server()
+    other.answers["/c"] = Reply(2)
+    server.answers["/a"] = Reply(status=302, headers={"Location": f"{other.url}/c"})
+    assert api.get("a", headers={"Authorization": Secret("Token t")}).data == 2
+    assert "authorization" not in other.asked[0].headers
+    other.close()
+
+
+def test_round_and_round_ends(server: Server, api: Api) -> None:
+    server.answers["/a"] = Reply(status=302, headers={"Location": "/a"})
+    with pytest.raises(SourceError, match="leads on more than 5 times"):
+        api.get("a")
+    server.answers["/a"] = Reply(status=302, headers={"Location": "file:///etc/passwd"})
+    with pytest.raises(SourceError, match="no http or https address"):
+        api.get("a")
+
+
+def test_nothing_is_sent_unencrypted_to_another_machine(passing: Time) -> None:
+    api = Api("Test", "http://service.example", sleep=passing.sleep)
+    with pytest.raises(SourceError, match="not encrypted"):
+        api.get("a", {"key": Secret("k")})
+
+
+def test_a_form_that_must_not_be_sent_twice_is_not(server: Server, api: Api) -> None:
+    server.answers["/a"] = Reply(status=503)
+    with pytest.raises(SourceError):
+        api.post("a", {"code": Secret("c")}, tries=1)
+    [asked] = server.asked
+    assert (asked.method, asked.form) == ("POST", {"code": "c"})
+
+
+@pytest.mark.parametrize("reply", [Reply(status=500), Reply(b"{"), Reply({"a": "b" * 100}, cut=10), Reply(status=429)])
+def test_no_secret_is_in_an_error_or_its_trace(server: Server, passing: Time, reply: Reply) -> None:
+    server.answers["/a"] = reply
+    api = Api("Test", server.url, tries=2, sleep=passing.sleep)
+    secret = Secret("-".join(["hush", "hush"]))  # not as it would stand in a line of a trace
+    for ask in (
+        lambda: api.get("a", {"api_key": secret}, headers={"Authorization": secret}),
+        lambda: api.post("a", {"secret": secret}),
+    ):
+        with pytest.raises(SourceError) as caught:
+            ask()
+        shown = "".join(traceback.format_exception(caught.value)) + repr(api) + repr(caught.value)
+        assert "hush-hush" not in shown
