@@ -18,6 +18,7 @@ from earmark.files import replacing
 
 HOUR, DAY = 3600.0, 86400.0
 _FOREVER = 400 * DAY
+_BETWEEN_SWEEPS = 60.0  # seconds: a sweep reads all that is kept
 
 
 def sources_dir() -> Path:
@@ -39,15 +40,22 @@ class Cache:
         self.folder = sources_dir() / service
         self.seconds = seconds
         self._clock = clock
+        self._swept = float("-inf")
 
     def get(self, listener: str, key: str) -> Any:
-        """Return what was kept, or None; what has expired is deleted, whoever's it is."""
-        self.sweep()
+        """Return what was kept, or None; what has expired is deleted, whoever's it is (once a minute at most)."""
+        if not 0 <= self._clock() - self._swept < _BETWEEN_SWEEPS:
+            self.sweep()
+        path = self._path(listener, key)
+        if self._has_expired(path):
+            with suppress(OSError):
+                path.unlink()
+            return None
         try:
-            kept = json.loads(self._path(listener, key).read_text(encoding="utf-8"))
+            kept = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return kept["data"] if isinstance(kept, dict) and kept.get("key") == key else None
+        return kept.get("data") if isinstance(kept, dict) and kept.get("key") == key else None
 
     def put(self, listener: str, key: str, data: Any) -> None:
         """Keep plain data.
@@ -77,7 +85,7 @@ class Cache:
 
     def sweep(self) -> int:
         """Delete what has expired; return how many answers."""
-        gone = 0
+        gone, self._swept = 0, self._clock()
         for path in self.folder.glob("*/*.json"):
             if self._has_expired(path):
                 with suppress(OSError):
