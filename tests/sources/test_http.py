@@ -1,10 +1,11 @@
 """Requests: again where that helps, in time, and without telling secrets."""
 
+import io
 import traceback
 
 import pytest
 
-from earmark.errors import SourceError
+from earmark.errors import InputError, SourceError
 from earmark.sources.http import Answer, Api
 from earmark.sources.secrets import Secret
 
@@ -167,3 +168,53 @@ def test_no_secret_is_in_an_error_or_its_trace(server: Server, passing: Time, re
             ask()
         shown = "".join(traceback.format_exception(caught.value)) + repr(api) + repr(caught.value)
         assert "hush-hush" not in shown
+
+
+def test_a_file_is_fetched_behind_what_stands_in_the_sink(server: Server, api: Api) -> None:
+    whole = bytes(range(256)) * 1000
+    server.answers["/a"] = [Reply(whole, cut=5000), Reply(status=503), Reply(whole)]
+    sink = io.BytesIO()
+    sink.write(b"head")
+    answer = api.fetch("a", sink, headers={"Authorization": Secret("Token t")})
+    assert (answer.status, answer.data) == (200, None)
+    assert sink.getvalue() == b"head" + whole
+    assert server.asked[0].headers["accept"] == "*/*"
+
+
+@pytest.mark.parametrize("reply", [Reply(b"x" * 5000, cut=100), Reply({"error": "no"}, status=404), Reply(b"x" * 5000)])
+def test_of_what_cannot_be_fetched_nothing_stays(server: Server, api: Api, reply: Reply) -> None:
+    server.answers["/a"] = [Reply(b"x" * 5000, cut=100), reply]
+    sink = io.BytesIO()
+    if reply.status == 404:
+        assert api.fetch("a", sink).data == {"error": "no"}
+    else:
+        with pytest.raises(SourceError, match=r"connection broke|more than 3000 bytes"):
+            api.fetch("a", sink, most_bytes=3000 if reply.cut is None else 9999)
+    assert sink.getvalue() == b""
+
+
+def test_a_file_that_takes_too_long_is_given_up(server: Server, passing: Time) -> None:
+    passing_fast = iter(range(0, 100_000, 50))
+    api = Api("Test", server.url, tries=1, sleep=passing.sleep, clock=lambda: float(next(passing_fast)))
+    server.answers["/a"] = Reply(b"x" * (1 << 20))
+    with pytest.raises(SourceError, match="no answer within 60 s"):
+        api.fetch("a", io.BytesIO(), timeout=60)
+
+
+def test_a_file_comes_encrypted_or_from_this_machine(passing: Time) -> None:
+    api = Api("Test", "http://127.0.0.1:9", sleep=passing.sleep)
+    with pytest.raises(SourceError, match="not encrypted"):
+        api.fetch("http://media.example/a.mp3?signature=1", io.BytesIO())
+
+
+def test_a_full_disk_is_named(server: Server, api: Api) -> None:
+    class Full(io.BytesIO):
+        name = "song.mp3"
+
+        def write(self, _: object) -> int:
+            raise OSError(28, "No space left on device")
+
+    server.answers["/a"] = Reply(b"x" * 100)
+    with pytest.raises(InputError, match=r"song.mp3: cannot be written: No space left"):
+        api.fetch("a", Full())
+    assert len(server.asked) == 1

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urljoin, urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 from earmark._version import __version__
 from earmark.errors import SourceError
+from earmark.files import disk_errors
 from earmark.sources.secrets import Secret
 
 Text = str | Secret
@@ -112,21 +113,55 @@ class Api:
         """
         return self._ask("POST", path, {}, urlencode(_revealed(form)).encode("ascii"), headers or {}, tries)
 
+    def fetch(
+        self,
+        path: str,
+        sink: BinaryIO,
+        *,
+        headers: Mapping[str, Text] | None = None,
+        most_bytes: int = MOST_BYTES,
+        timeout: float = 600.0,
+    ) -> Answer:
+        """Fetch a file, such as audio; see `get`.
+
+        Parameters
+        ----------
+        path : see `get`; over another machine's network it is always encrypted
+        sink : file to write to from where it stands; of a try that failed nothing stays in it
+        headers : see `get`
+        most_bytes : more of them are an error
+        timeout : seconds until the file has come whole; the limit of `Api` is for how long nothing comes
+
+        Returns
+        -------
+        the answer without data; where its status says that there is an error, with data, and nothing is written
+
+        Raises
+        ------
+        InputError
+            If the sink takes no more.
+        SourceError
+            See `get`.
+        """
+        return self._ask("GET", path, {}, None, headers or {}, into=_Sink(sink, sink.tell(), most_bytes, timeout))
+
     def _ask(
         self, method: str, path: str, query: Mapping[str, Text], body: bytes | None, headers: Mapping[str, Text],
-        tries: int | None = None,
+        tries: int | None = None, into: "_Sink | None" = None,
     ) -> Answer:  # fmt: skip
         url = path if "://" in path else f"{self.base.rstrip('/')}/{path.lstrip('/')}"
         if query:
             url += ("&" if urlsplit(url).query else "?") + urlencode(_revealed(query))
-        self._check_safe(url, bool(query or body or headers))
+        self._check_safe(url, bool(query or body or headers or into))
         n_tries = self.tries if tries is None else tries
         for attempt in range(n_tries):
             is_last = attempt == n_tries - 1
             self._wait_turn()
             try:
-                answer = self._once(method, url, body, headers)
+                answer = self._once(method, url, body, headers, into)
             except _PassingError as error:
+                if into:
+                    into.rewind()
                 if is_last:
                     self._fail(url, str(error), n_tries)
                 self.sleep(self._back_off(attempt))
@@ -145,15 +180,19 @@ class Api:
             self.sleep(max(wait or 0.0, self._back_off(attempt) if wait is None else 0.0))
         raise AssertionError("unreachable: the last try returns or fails")
 
-    def _once(self, method: str, url: str, body: bytes | None, headers: Mapping[str, Text]) -> Answer:
+    def _once(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, Text], into: "_Sink | None" = None
+    ) -> Answer:
         """Make a request and follow where it is sent on to."""
-        until = self.clock() + self.timeout
-        sent = _revealed(headers) | {"User-Agent": f"earmark/{__version__}", "Accept": "application/json"}
+        until = self.clock() + (into.timeout if into else self.timeout)
+        accept = "*/*" if into else "application/json"
+        sent = _revealed(headers) | {"User-Agent": f"earmark/{__version__}", "Accept": accept}
         for _ in range(MOST_REDIRECTS + 1):
             request = Request(url, data=body, headers=sent, method=method)
-            status, got, content = self._exchange(request, until)
+            status, got, content = self._exchange(request, until, into)
             if status not in (301, 302, 303, 307, 308):
-                return Answer(status, _parsed(status, content), got, url.partition("?")[0])
+                data = None if into and status < 300 else _parsed(status, content)
+                return Answer(status, data, got, url.partition("?")[0])
             target = urljoin(url, got.get("location", ""))
             if urlsplit(target)[:2] != urlsplit(url)[:2]:
                 sent = {name: sent[name] for name in ("User-Agent", "Accept")}
@@ -163,14 +202,16 @@ class Api:
             url, method, body = target, "GET", None
         self._fail(url, f"it leads on more than {MOST_REDIRECTS} times", 1)
 
-    def _exchange(self, request: Request, until: float) -> tuple[int, dict[str, str], bytes]:
-        """Send a request; return status, headers and content, whatever the status."""
+    def _exchange(
+        self, request: Request, until: float, into: "_Sink | None" = None
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Send a request; return status, headers and content, whatever the status; of success it goes to the sink."""
         from earmark.assets.download import tls_context
 
         opener = build_opener(HTTPSHandler(context=tls_context()), _NoRedirects())
         try:
             with opener.open(request, timeout=max(0.01, min(self.timeout, until - self.clock()))) as response:
-                return response.status, _lower(response.headers), self._read(response, until)
+                return response.status, _lower(response.headers), self._read(response, until, into)
         except HTTPError as error:
             with error:
                 return error.code, _lower(error.headers), self._read(error, until)
@@ -185,17 +226,25 @@ class Api:
         except (OSError, http.client.HTTPException) as error:
             raise _PassingError(_said(error)) from None
 
-    def _read(self, response: Any, until: float) -> bytes:
-        content = bytearray()
+    def _read(self, response: Any, until: float, into: "_Sink | None" = None) -> bytes:
+        """Return the content, or nothing where it is written to a sink."""
+        content, n_bytes, most = bytearray(), 0, into.most_bytes if into else MOST_BYTES
         while block := response.read1(_BLOCK):
-            content += block
-            if len(content) > MOST_BYTES:
-                raise SourceError(f"{self.name}: an answer of more than {MOST_BYTES >> 20} MiB")
+            n_bytes += len(block)
+            if n_bytes > most:
+                if into:
+                    into.rewind()
+                raise SourceError(f"{self.name}: an answer of more than {_size(most)}")
+            if into:
+                into.write(block)
+            else:
+                content += block
             if self.clock() > until:
-                raise TimeoutError
+                limit = into.timeout if into else self.timeout
+                raise _PassingError(f"no answer within {limit:g} s")
         length = response.headers.get("Content-Length", "")
-        if length.isdecimal() and len(content) < int(length):
-            raise _PassingError(f"the connection broke after {len(content)} of {length} bytes")
+        if length.isdecimal() and n_bytes < int(length):
+            raise _PassingError(f"the connection broke after {n_bytes} of {length} bytes")
         return bytes(content)
 
     def _check_safe(self, url: str, needs: bool) -> None:
@@ -241,6 +290,30 @@ class Api:
         raise SourceError(f"{self.name}: {where}: {reason}{times}", hint="try again later") from None
 
 
+@dataclass(frozen=True)
+class _Sink:
+    """A file that an answer is written to; what stood in it before `start` stays."""
+
+    file: BinaryIO
+    start: int
+    most_bytes: int
+    timeout: float
+
+    def write(self, block: bytes) -> None:
+        """Write, with errors of the disk in words."""
+        with disk_errors(self._name()):
+            self.file.write(block)
+
+    def rewind(self) -> None:
+        """Take back what an earlier try wrote."""
+        with disk_errors(self._name()):
+            self.file.seek(self.start)
+            self.file.truncate()
+
+    def _name(self) -> str:
+        return str(getattr(self.file, "name", "the file"))
+
+
 class _PassingError(Exception):
     """A request failed in a way that may be over at the next try."""
 
@@ -263,6 +336,10 @@ def _parsed(status: int, content: bytes) -> Any:
 
 def _revealed(texts: Mapping[str, Text]) -> dict[str, str]:
     return {name: text.reveal() if isinstance(text, Secret) else text for name, text in texts.items()}
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes >> 20} MiB" if n_bytes >= 1 << 20 else f"{n_bytes} bytes"
 
 
 def _lower(headers: Any) -> dict[str, str]:
