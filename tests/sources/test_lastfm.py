@@ -144,6 +144,17 @@ def test_a_list_of_nothing_usable_ends(server: Server, api: Api) -> None:
     assert len(server.asked) == 10
 
 
+def test_what_moves_to_the_next_page_counts_once(server: Server, api: Api) -> None:
+    def page(asked: Asked) -> dict[str, Any]:
+        number = int(asked.query["page"])
+        tracks = [track("a", playcount="9", **{"@attr": {"rank": str(number)}}), track("b", playcount=str(number))]
+        return listing("toptracks", tracks, page=number, pages=2, total=4)
+
+    serve(server, user_getTopTracks=page, user_getLovedTracks=listing("lovedtracks", [track("a"), track("A")]))
+    assert [(like.title, like.weight) for like in loved(api, what="top").likes] == [("a", 9.0), ("b", 3.0)]
+    assert [like.weight for like in loved(api).likes] == [1.0]
+
+
 def test_both_lists_are_united(server: Server, api: Api) -> None:
     serve(
         server,

@@ -178,7 +178,8 @@ class LastFm:
 
     def loved(self, user: str, *, limit: int = DEFAULT_LIMIT, on_progress: Progress | None = None) -> "Listed":
         """List what a listener loves, the newest first; see `lastfm_likes`."""
-        return self._list("user.getLovedTracks", "lovedtracks", {"user": user}, limit, on_progress)
+        listed = self._list("user.getLovedTracks", "lovedtracks", {"user": user}, limit, on_progress)
+        return replace(listed, likes=tuple(replace(like, weight=1.0) for like in listed.likes))
 
     def top(
         self,
@@ -194,7 +195,7 @@ class LastFm:
     def _list(
         self, method: str, name: str, query: Mapping[str, str], limit: int, on_progress: Progress | None
     ) -> "Listed":
-        likes: list[Like] = []
+        likes: dict[str, Like] = {}
         n_unusable, user = 0, query["user"]
         for page in range(1, 2 * math.ceil(limit / PAGE) + 1):  # an end also where no entry can be used
             try:
@@ -209,13 +210,15 @@ class LastFm:
             entries = as_list(content.get("track"))
             for entry in entries:
                 like = read_track(entry)
-                likes += [like] if like else []
-                n_unusable += like is None
+                if like is None:
+                    n_unusable += 1
+                else:  # what moved to the next page meanwhile counts once
+                    likes.setdefault(json.dumps({**entry, "@attr": None}, sort_keys=True), like)
             total = as_number(facts.get("total"))
             tell(on_progress, min(len(likes), limit), min(int(total), limit) if total is not None else None)
             if not entries or len(likes) >= limit or page >= (as_number(facts.get("totalPages")) or 1):
                 break
-        return Listed(user, tuple(united(likes)[:limit]), n_unusable)
+        return Listed(user, tuple(united(likes.values())[:limit]), n_unusable)
 
     def _ask(self, method: str, query: Mapping[str, str]) -> Mapping[str, Any]:
         answer = self._api.get("", {"method": method, **query, "api_key": self._key, "format": "json"})
