@@ -218,3 +218,15 @@ def test_a_full_disk_is_named(server: Server, api: Api) -> None:
     with pytest.raises(InputError, match=r"song.mp3: cannot be written: No space left"):
         api.fetch("a", Full())
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://[::1", "https://a b/", "http://127.0.0.1:99999/", "http://127.0.0.1:0/", "/\u00e9"],
+)
+def test_odd_addresses_are_errors_in_words(server: Server, api: Api, location: str) -> None:
+    server.answers["/a"] = Reply(status=302, headers={"Location": location.encode().decode("latin-1")})
+    with pytest.raises(SourceError, match="no http or https address"):
+        api.get("a", headers={"Authorization": Secret("Token t")})
+    with pytest.raises(SourceError, match="no http or https address"):
+        api.get(location if "://" in location else f"{server.url}{location}")

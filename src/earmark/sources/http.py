@@ -193,14 +193,20 @@ class Api:
             if status not in (301, 302, 303, 307, 308):
                 data = None if into and status < 300 else _parsed(status, content)
                 return Answer(status, data, got, url.partition("?")[0])
-            target = urljoin(url, got.get("location", ""))
-            if urlsplit(target)[:2] != urlsplit(url)[:2]:
+            target = self._target(url, got.get("location", ""))
+            if origin(target) != origin(url):
                 sent = {name: sent[name] for name in ("User-Agent", "Accept")}
             if not target.startswith("https://") and url.startswith("https://"):
                 self._fail(url, "it leads from an encrypted address to one that is not", 1)
             self._check_safe(target, needs=False)
             url, method, body = target, "GET", None
         self._fail(url, f"it leads on more than {MOST_REDIRECTS} times", 1)
+
+    def _target(self, url: str, location: str) -> str:
+        try:
+            return urljoin(url, location)
+        except ValueError:
+            self._fail(url, "it leads to what is no http or https address", 1)
 
     def _exchange(
         self, request: Request, until: float, into: "_Sink | None" = None
@@ -249,9 +255,9 @@ class Api:
 
     def _check_safe(self, url: str, needs: bool) -> None:
         """Refuse addresses that are none, and sending anything unencrypted to another machine."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if origin(url)[0] not in ("http", "https") or not url.isascii() or not url.isprintable() or " " in url:
             self._fail(url, "it is no http or https address", 1)
+        parts = urlsplit(url)
         if needs and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
             self._fail(url, "the address is not encrypted (https)", 1)
 
@@ -285,7 +291,7 @@ class Api:
 
     def _fail(self, url: str, reason: str, n_tries: int) -> NoReturn:
         times = f" ({n_tries} tries)" if n_tries > 1 else ""
-        parts = urlsplit(url)
+        parts = urlsplit(url) if origin(url)[0] else urlsplit("")
         where = f"{parts.hostname or url.partition('?')[0]}{parts.path}"
         raise SourceError(f"{self.name}: {where}: {reason}{times}", hint="try again later") from None
 
@@ -319,8 +325,10 @@ class _PassingError(Exception):
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
+    def http_error_302(self, req: Request, fp: Any, code: int, msg: str, headers: Any) -> None:
         """Leave the answer as it is."""
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 def _parsed(status: int, content: bytes) -> Any:
@@ -366,6 +374,22 @@ def _said(problem: Any) -> str:
     if isinstance(problem, OSError) and problem.strerror:
         return problem.strerror
     return type(problem).__name__ if isinstance(problem, Exception) else "the connection failed"
+
+
+def origin(url: str) -> tuple[str, str]:
+    """Return whom an address asks: how, and host and port in small letters; twice "" if it is no address.
+
+    Examples
+    --------
+    >>> origin("HTTPS://API.example/a?b=1"), origin("https://[x/")
+    (('https', 'api.example'), ('', ''))
+    """
+    try:
+        parts = urlsplit(url)
+        is_one = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return "", ""
+    return (parts.scheme, parts.netloc.lower()) if is_one else ("", "")
 
 
 def texts(values: Sequence[Any]) -> list[str]:
