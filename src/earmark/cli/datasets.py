@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earmark.cli import options
+from earmark.cli import fetch_tags, options
 
 if TYPE_CHECKING:
     from earmark.datasets.base import Dataset, Split
@@ -100,7 +100,8 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
 def register(parent: typer.Typer) -> None:
     """Add the group."""
-    parent.add_typer(app, name="datasets", help="Download, verify, look at, split and export datasets.")
+    fetch_tags.register(app)
+    parent.add_typer(app, name="datasets", help="Download, verify, look at, split, tag and export datasets.")
 
 
 @app.callback(invoke_without_command=True)
