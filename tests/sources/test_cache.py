@@ -93,3 +93,17 @@ def test_a_cache_that_cannot_be_written_says_so(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("EARMARK_CACHE", str(tmp_path / "file"))
     with pytest.raises(InputError, match="cannot be written"):
         Cache("test", DAY).put("anna", "likes", 1)
+
+
+def test_many_questions_do_not_read_all_answers_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, swept = Now(), []
+    cache = Cache("test", DAY, clock=now)
+    original = Cache.sweep
+    monkeypatch.setattr(Cache, "sweep", lambda self: swept.append(1) or original(self))
+    for number in range(100):
+        cache.put("", str(number), number)
+        assert cache.get("", str(number)) == number
+    assert len(swept) == 1
+    now.seconds += 61
+    cache.get("", "1")
+    assert len(swept) == 2

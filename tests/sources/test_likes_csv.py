@@ -63,7 +63,8 @@ def test_all_columns_are_read(tmp_path: Path) -> None:
             "id,artist,title,album,tags,weights,tags_from\n1,The Beatles,Help!,,rock;60s,100;40,track\n",
             Like("The Beatles", "Help!", source_id="1", tags={"rock": 1.0, "60s": 0.4}),
         ),
-        ("sep=;\nArtist;Song\nThe Beatles;Help!\n", Like("The Beatles", "Help!")),
+        ("sep=;\r\nArtist;Song\r\nThe Beatles;Help!\r\n", Like("The Beatles", "Help!")),
+        ("artist,title\rThe Beatles,Help!\r", Like("The Beatles", "Help!")),
         ("\n\nARTIST\tTrack\n\nThe Beatles\tHelp!\n", Like("The Beatles", "Help!")),
         (f"recording_mbid\nhttps://musicbrainz.org/recording/{MBID}\n", Like("", "", mb_recording_id=MBID)),
         ('title,artist\r\n"Help,\nI need ""you""",The Beatles\r\n', Like("The Beatles", 'Help, I need "you"')),
@@ -120,6 +121,8 @@ def test_what_is_no_identifier_or_address_is_left_out(tmp_path: Path) -> None:
     [
         (b"", "is empty"),
         (b"\n \n", "is empty"),
+        (b";;\n;\n", "is empty"),
+        (b"sep=;\n", "is empty"),
         (b"Nirvana,Nevermind,Lithium,12 Jan 2020\n", "no column of titles"),
         (b"artist,album\nA,B\n", "the first line is 'artist', 'album'"),
         (b"PK\x03\x04....", "is a workbook"),

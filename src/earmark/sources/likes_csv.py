@@ -52,7 +52,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "path": ("path",),
 }
 """What a column holds, and what it may be called: small letters and digits only, the surest name first."""
-_SEP_LINE = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
+_SEP_LINE = re.compile(r"sep=([,;\t|])(?:[\r\n]|$)", re.IGNORECASE)
 _CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,4}):(\d{2}(?:\.\d+)?)")
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
 
@@ -117,17 +117,17 @@ def read_cells(path: Path) -> Cells:
     InputError
         See `read_likes`.
     """
-    text = _decoded(path)
+    text = io.StringIO(_decoded(path), newline=None).read()  # whatever lines end with
     marked = _SEP_LINE.match(text)  # of Excel
     lines = text[marked.end() :] if marked else text
     first = next((line for line in io.StringIO(lines) if line.strip()), "")
-    if not first:
-        raise InputError(f"{path}: the table is empty")
     delimiter = marked[1] if marked else max(DELIMITERS, key=lambda sign: _quality(first, sign))
     try:
         rows = list(_rows(lines, delimiter))
     except csv.Error as error:
         raise InputError(f"{path}: is no table of text: {error}") from error
+    if not rows:
+        raise InputError(f"{path}: the table is empty")
     header = tuple(as_text(name) for name in rows[0])
     places = columns_of(header)
     if not {"title", "isrc", "mbid"} & places.keys():
@@ -193,7 +193,7 @@ def _quality(first: str, delimiter: str) -> tuple[int, int]:
 
 def _rows(text: str, delimiter: str) -> Iterator[tuple[str, ...]]:
     csv.field_size_limit(max(csv.field_size_limit(), 1 << 24))
-    for cells in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+    for cells in csv.reader(io.StringIO(text), delimiter=delimiter):
         if any(cell.strip() for cell in cells):
             yield tuple(cells)
 
