@@ -116,7 +116,7 @@ def test_no_more_than_are_wanted(server: Server, api: Api) -> None:
     pages = asked(server, f"/users/{URN}/likes/tracks")
     assert len(pages) == 2
     assert pages[0].query["limit"] == "3"
-    with pytest.raises(UsageError, match="limit is 0"):
+    with pytest.raises(UsageError, match="limit=0"):
         soundcloud_likes("some-body", limit=0, api=api)
 
 

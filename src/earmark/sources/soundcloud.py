@@ -14,23 +14,34 @@ https://github.com/soundcloud/api/issues/368; that streams are fetched with the 
 https://github.com/soundcloud/api/issues/478.
 """
 
-import os
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from earmark.errors import InputError, SourceError, UsageError
 from earmark.files import disk_errors, replacing
 from earmark.sources import hls
+from earmark.sources.answers import (
+    DEFAULT_LIMIT,
+    Progress,
+    address_of,
+    as_isrc,
+    as_mapping,
+    as_seconds,
+    as_text,
+    check_limit,
+    kept_likes,
+    tell,
+)
 from earmark.sources.cache import DAY, Cache
-from earmark.sources.http import Answer, Api, Text, origin, texts
-from earmark.sources.likes import Like, Likes, like_from_dict
+from earmark.sources.http import Answer, Api, Text, origin
+from earmark.sources.likes import Like, Likes
 from earmark.sources.secrets import Secret, secrets_path, setting
 from earmark.sources.soundcloud_login import APPS_PAGE, SERVICE, access_token, has_login
 
 BASE_URL = "https://api.soundcloud.com"
-URL_VARIABLE = "EARMARK_SOUNDCLOUD_URL"
 SITE = "https://soundcloud.com"
 ME = "me"
 KEPT_SECONDS = DAY  # no more, by the terms
@@ -47,11 +58,9 @@ VERSION_WORDS = frozenset(
      "rework", "session", "short", "single", "version", "vip")
 )  # fmt: skip
 
-Progress = Callable[[int, int | None], None]
-
 
 def soundcloud_likes(
-    user: str, *, limit: int = 1000, api: Api | None = None, on_progress: Progress | None = None
+    user: str, *, limit: int = DEFAULT_LIMIT, api: Api | None = None, on_progress: Progress | None = None
 ) -> Likes:
     """Read which tracks somebody likes on SoundCloud, the newest first.
 
@@ -79,26 +88,32 @@ def soundcloud_likes(
     -----
     Titles are often "Artist - Title", uploaded by somebody else; see `split_title`.
     """
-    if limit < 1:
-        raise UsageError(f"limit is {limit}, expected at least 1")
+    check_limit(limit)
     name = user_name(user)
-    cache = Cache(SERVICE, KEPT_SECONDS)
-    kept = cache.get(name, f"likes {limit}")
-    if kept is not None:
-        return _likes_of(kept)
-    client = _Client(api, own=name == ME)
-    profile = client.user(name)
-    shown = (texts([profile.get("username"), profile.get("permalink")]) or [name])[0]
-    found, n_unusable = _read_likes(client, name, profile, limit, on_progress)
-    plain = {
-        "listener": shown,
-        "url": _page(profile.get("permalink_url")) or (f"{SITE}/{name}" if _is_name(name) and name != ME else SITE),
-        "is_own": name == ME,
-        "n_unusable": n_unusable,
-        "likes": [like.to_dict() for like in found],
-    }
-    cache.put(name, f"likes {limit}", plain)
-    return _likes_of(plain)
+    way = api or make_api()
+
+    def make() -> Likes:
+        client = _Client(way, own=name == ME)
+        profile = client.user(name)
+        shown = as_text(profile.get("username")) or as_text(profile.get("permalink")) or name
+        likes, n_unusable = _read_likes(client, name, profile, limit, on_progress)
+        return Likes(
+            shown,
+            SERVICE,
+            tuple(likes),
+            url=_page(profile.get("permalink_url")) or (f"{SITE}/{name}" if _is_name(name) and name != ME else SITE),
+            attribution=ATTRIBUTION,
+            notice=_notice(shown, is_own=name == ME),
+            mixable=False,
+            n_unusable=n_unusable,
+        )
+
+    return kept_likes(Cache(SERVICE, KEPT_SECONDS), name, json.dumps([way.base, limit]), make, on_progress)
+
+
+def make_api() -> Api:
+    """Return the way to SoundCloud, or to what stands in the variable EARMARK_SOUNDCLOUD_URL."""
+    return Api("SoundCloud", address_of(SERVICE, BASE_URL), min_interval=0.1)
 
 
 def forget(user: str | None = None) -> int:
@@ -209,7 +224,7 @@ def fetch_audio(like: Like, folder: Path | str, *, api: Api | None = None, on_pr
     urn = _urn("tracks", like.source_id, None)
     if not urn:
         raise InputError(f"{like.name}: {like.source_id!r} is no track of SoundCloud")
-    client = _Client(api, own=has_login())
+    client = _Client(api or make_api(), own=has_login())
     track = client.mapping(client.get(f"tracks/{urn}", what=f"the track {like.name}"))
     access = track.get("access")
     if access != "playable":
@@ -217,7 +232,8 @@ def fetch_audio(like: Like, folder: Path | str, *, api: Api | None = None, on_pr
         raise UsageError(f"{like.name}: SoundCloud does not play it whole ({said})", hint="leave this track out")
     streams = client.mapping(client.get(f"tracks/{urn}/streams", what=f"the audio of {like.name}"))
     for name, suffix in STREAMS.items():
-        for url in texts([streams.get(name)]):
+        url = as_text(streams.get(name))
+        if url:
             target = Path(folder) / f"soundcloud-{urn.rpartition(':')[2]}{suffix}"
             with disk_errors(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -245,8 +261,8 @@ def _fetched(client: "_Client", url: str, target: Path, on_progress: Progress | 
 class _Client:
     """Asks SoundCloud with a token, and once more with a new one where that was not taken."""
 
-    def __init__(self, api: Api | None, *, own: bool) -> None:
-        self.api = api or Api("SoundCloud", os.environ.get(URL_VARIABLE) or BASE_URL, min_interval=0.1)
+    def __init__(self, api: Api, *, own: bool) -> None:
+        self.api = api
         self.own = own
         self.token: Secret = access_token(own=own)
 
@@ -331,8 +347,7 @@ def _read_likes(
         if path in seen or n_empty > MOST_EMPTY_PAGES:
             raise SourceError("SoundCloud: the pages of likes lead in a circle", hint="try again later")
         seen.add(path)
-        if on_progress is not None:
-            on_progress(len(likes), None if total is None else max(total, len(likes)))
+        tell(on_progress, len(likes), None if total is None else max(total, len(likes)))
     return likes, n_unusable
 
 
@@ -340,57 +355,39 @@ def _like(entry: Any) -> Like | None:
     """Make a like of what SoundCloud says of a track; None if that is none."""
     if not isinstance(entry, dict) or entry.get("kind", "track") != "track":
         return None
-    title = (texts([entry.get("title")]) or [""])[0]
+    title = as_text(entry.get("title"))
     urn = _urn("tracks", entry.get("urn"), entry.get("id"))
     if not title and not urn:
         return None
-    user, publisher = _object(entry.get("user")), _object(entry.get("publisher_metadata"))
-    uploader = (texts([user.get("username"), user.get("permalink")]) or [""])[0]
-    named = (texts([publisher.get("artist"), entry.get("metadata_artist")]) or [""])[0]
+    user, publisher = as_mapping(entry.get("user")), as_mapping(entry.get("publisher_metadata"))
+    uploader = as_text(user.get("username")) or as_text(user.get("permalink"))
+    named = as_text(publisher.get("artist")) or as_text(entry.get("metadata_artist"))
     artist, title = split_title(title, uploader, named)
     return Like(
         artist=artist,
         title=title,
-        album=(texts([publisher.get("album_title"), publisher.get("release_title")]) or [""])[0],
-        duration=_seconds(entry.get("duration")),
-        isrc=_isrc(publisher.get("isrc"), entry.get("isrc")),
+        album=as_text(publisher.get("album_title")) or as_text(publisher.get("release_title")),
+        duration=as_seconds(entry.get("duration"), per_second=1000.0),
+        isrc=as_isrc(publisher.get("isrc")) or as_isrc(entry.get("isrc")),
         tags=dict.fromkeys(_tags(entry.get("genre"), entry.get("tag_list")), 1.0),
         url=_page(entry.get("permalink_url")),
-        licence=(texts([entry.get("license")]) or [""])[0],
+        licence=as_text(entry.get("license")),
         source_id=urn,
     )
 
 
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _seconds(milliseconds: Any) -> float | None:
-    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float) or not 0 < milliseconds < 1e10:
-        return None
-    return milliseconds / 1000
-
-
 def _tags(genre: Any, tag_list: Any) -> list[str]:
     """Return genre and tags: those of several words stand in quotes; those for machines (geo:lat=1) are left out."""
-    found = texts([genre])
+    found = [as_text(genre)]
     if isinstance(tag_list, str):
         for quoted, plain in re.findall(r'"([^"]*)"|(\S+)', tag_list):
-            found += texts([quoted, plain.strip('"')])
+            found.append(as_text(quoted or plain.strip('"')))
     tags: dict[str, str] = {}
     for text in found:
         tag = text.lstrip("#").strip()
         if tag and not re.match(r"\w+:\w+=", tag):
             tags.setdefault(tag.casefold(), tag)
     return list(tags.values())
-
-
-def _isrc(*values: Any) -> str:
-    for text in texts(values):
-        code = re.sub(r"[\s-]", "", text).upper()
-        if re.fullmatch(r"[A-Z]{2}[A-Z0-9]{3}\d{7}", code):
-            return code
-    return ""
 
 
 def _urn(kind: str, urn: Any, number: Any) -> str:
@@ -404,7 +401,7 @@ def _urn(kind: str, urn: Any, number: Any) -> str:
 
 def _page(url: Any) -> str:
     """Return the address of a page of SoundCloud, "" if it is none."""
-    found = (texts([url]) or [""])[0]
+    found = as_text(url)
     scheme, host = origin(found)
     return found if scheme in ("http", "https") and re.fullmatch(r"([\w-]+\.)*soundcloud\.com", host) else ""
 
@@ -413,21 +410,12 @@ def _is_name(text: str) -> bool:
     return re.fullmatch(r"[a-z0-9_-]{1,100}", text) is not None
 
 
-def _likes_of(plain: Mapping[str, Any]) -> Likes:
-    own = "These are your own likes." if plain["is_own"] else (
-        f"These are the likes that {plain['listener']} shows publicly on SoundCloud; earmark does not know whether "
-        "they agree to a comparison."
+def _notice(shown: str, *, is_own: bool) -> str:
+    own = "These are your own likes." if is_own else (
+        f"These are the likes that {shown} shows publicly on SoundCloud; earmark does not know whether they agree to a "
+        "comparison."
     )  # fmt: skip
-    return Likes(
-        listener=plain["listener"],
-        service=SERVICE,
-        likes=tuple(like_from_dict(like) for like in plain["likes"]),
-        url=plain["url"],
-        attribution=ATTRIBUTION,
-        notice=f"{own} They are kept for 24 hours at the most: earmark sources forget soundcloud",
-        mixable=False,
-        n_unusable=plain["n_unusable"],
-    )
+    return f"{own} They are kept for 24 hours at the most: earmark sources forget soundcloud"
 
 
 def _refuse(answer: Answer, what: str) -> NoReturn:
