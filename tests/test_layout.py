@@ -136,6 +136,7 @@ T train
   library.layout
   library.mapping
   library.playlists
+  library.taste
   library.fitting
   library.heads
   library.holding_out
@@ -155,6 +156,11 @@ T train
   library.adding
   library.managing
   library.resolving
+  library.matching
+  library.ears
+  library.fetching
+  library.listeners
+  library.agreeing
   library.exchange
   library.search
   library.choosing

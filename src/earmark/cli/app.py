@@ -10,6 +10,7 @@ import typer
 
 from earmark.cli import (
     check,
+    compatibility,
     convert,
     datasets,
     demo,
@@ -63,8 +64,8 @@ def root(
 
 
 for module in (
-    tag, taggram, embed, library, similar, playlist, teach, check, write, models, datasets, features, train, evaluate,
-    convert, demo,
+    tag, taggram, embed, library, similar, playlist, teach, check, write, compatibility, models, datasets, features,
+    train, evaluate, convert, demo,
 ):  # fmt: skip
     module.register(app)
 

@@ -14,8 +14,9 @@ from earmark.library.mapping import Method, cluster, name_clusters, project
 from earmark.library.models import TAUGHT, StoredModel
 from earmark.library.schema import TRACKS, read_track
 from earmark.library.store import Store
+from earmark.plots.links import Links
 from earmark.plots.map_data import MapData
-from earmark.plots.map_page import Links, write_map_page
+from earmark.plots.map_page import write_map_page
 
 SUFFIXES = (".html", ".png", ".svg", ".pdf")
 

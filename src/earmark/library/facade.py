@@ -7,12 +7,14 @@ from typing import Any
 
 from earmark.library import exchange, managing, own_tags
 from earmark.library.adding import Added, AddProgress, add
+from earmark.library.agreeing import compatibility
 from earmark.library.charting import draw_map
 from earmark.library.checking import Checked, check
 from earmark.library.choosing import path, playlist
 from earmark.library.columns import condition
 from earmark.library.duplicates import DuplicateGroup, OnProgress
 from earmark.library.heads import Head, save_head
+from earmark.library.listeners import OnLikes
 from earmark.library.listening import Setup
 from earmark.library.mapping import Method
 from earmark.library.models import describe
@@ -21,10 +23,11 @@ from earmark.library.resolving import find, find_all
 from earmark.library.rows import LibraryTrack
 from earmark.library.search import Match, Seed, search, similar
 from earmark.library.store import Store
+from earmark.library.taste.comparing import Compatibility
 from earmark.models.paths import ModelName
 from earmark.models.weights import Progress
+from earmark.plots.links import Links
 from earmark.plots.map_data import MapData
-from earmark.plots.map_page import Links
 
 
 class Library:
@@ -203,6 +206,25 @@ class Library:
     ) -> Sequence[LibraryTrack]:
         """Find tracks that lead from one to another in even steps; see `earmark.library.choosing.path`."""
         return path(self.store, start, end, n=n, filter=filter, model=model)
+
+    def compatibility(
+        self,
+        a: str,
+        b: str,
+        *,
+        by: str = "auto",
+        limit: int = 1000,
+        mix: bool = False,
+        seed: int = 0,
+        jobs: int | None = None,
+        on_progress: Callable[[AddProgress], None] | None = None,
+        on_likes: OnLikes | None = None,
+    ) -> Compatibility:
+        """Tell how well two people's taste agrees, and why; see `earmark.library.agreeing.compatibility`."""
+        return compatibility(
+            a, b, library=self.store, by=by, limit=limit, mix=mix, seed=seed, jobs=jobs, on_progress=on_progress,
+            on_likes=on_likes,
+        )  # fmt: skip
 
     def map(
         self,

@@ -1,18 +1,14 @@
 """A map of a library as one page that needs no network: dots to move among, to search, to colour and to listen to."""
 
 import base64
-import hashlib
 import html
 import json
 import os
-import re
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import quote_from_bytes
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +16,7 @@ from numpy.typing import NDArray
 from earmark.errors import UsageError
 from earmark.files import replacing
 from earmark.plots.colours import DARK, LIGHT, Theme, even_ramp
+from earmark.plots.links import LINKS, Links, file_url
 from earmark.plots.map_data import (
     DARK_CATEGORIES,
     DARK_CIRCLE,
@@ -34,9 +31,8 @@ from earmark.plots.map_data import (
     limitations,
     limits,
 )
+from earmark.plots.templates import digest, filled, page_part
 
-Links = Literal["relative", "absolute", "none"]
-LINKS = ("relative", "absolute", "none")
 SCRIPTS = ("core.js", "draw.js", "view.js", "page.js")
 MOST_NEIGHBOURS = 8  # of a track that the page lists
 N_STEPS = 255  # of a scale of colours
@@ -110,11 +106,11 @@ def map_page(
         raise UsageError(
             "relative links need the folder that the page will lie in", hint="give folder=, or links='none'"
         )
-    parts = {name: _part(name) for name in (*SCRIPTS, "page.css", "page.html")}
+    parts = {name: page_part(f"map/{name}") for name in (*SCRIPTS, "page.css", "page.html")}
     script = "\n".join(parts[name] for name in SCRIPTS)
     style = parts["page.css"]
     policy = (
-        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
+        f"default-src 'none'; script-src '{digest(script)}'; style-src '{digest(style)}'; "
         "media-src 'self' file:; base-uri 'none'; form-action 'none'"
     )
     n = len(data.points)
@@ -123,7 +119,7 @@ def map_page(
     if colour_by is not None:
         kind, k = data.find_colour(colour_by)
         head["colour"] = f"tag:{head['tags'][k]}" if kind == "tag" else kind
-    return _filled(
+    return filled(
         parts["page.html"],
         {
             "policy": html.escape(policy),
@@ -136,19 +132,6 @@ def map_page(
             "script": script,
         },
     )
-
-
-def _part(name: str) -> str:
-    return resources.files("earmark.data").joinpath(f"map/{name}").read_text(encoding="utf-8")
-
-
-def _digest(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
-
-
-def _filled(template: str, values: Mapping[str, str]) -> str:
-    """Put values where their names stand in braces; what is put in is not looked at again."""
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], template)
 
 
 def _short(data: MapData) -> str:
@@ -202,7 +185,7 @@ def _contents(
         head["nNeighbours"] = near.shape[1]
         arrays["neighbours"] = near.astype("<i4").ravel()
     if links != "none" and any(data.paths):
-        urls = [_url(path, links, folder) if path else "" for path in data.paths]
+        urls = [file_url(path, links, folder) if path else "" for path in data.paths]
         folders, arrays["folder"] = _numbered([url[: url.rfind("/") + 1] or "./" for url in urls])
         head |= {"folders": folders, "files": [url[url.rfind("/") + 1 :] for url in urls], "hasLinks": True}
     return head, arrays
@@ -232,23 +215,6 @@ def _numbered(texts: Sequence[str]) -> tuple[list[str], NDArray[np.int32]]:
     numbers: dict[str, int] = {}
     which = [numbers.setdefault(text, len(numbers)) if text else -1 for text in texts]
     return list(numbers), np.array(which, "<i4")
-
-
-def _url(path: str, links: Links, folder: str | os.PathLike[str] | None) -> str:
-    """Write where a file lies such that a browser finds it: every byte that is not plain is escaped."""
-    if links == "relative":
-        try:
-            relative = os.path.relpath(path, folder)
-        except ValueError:  # another drive
-            pass
-        else:
-            return "./" + _escaped(relative)
-    whole = _escaped(os.path.abspath(path))  # noqa: PTH100 (names that are no text stay as they are)
-    return "file://" + whole if whole.startswith("/") else "file:///" + whole
-
-
-def _escaped(path: str) -> str:
-    return quote_from_bytes(os.fsencode(path.replace(os.sep, "/")), safe="/")
 
 
 def _packed(head: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
