@@ -147,6 +147,15 @@ def test_nothing_is_sent_unencrypted_to_another_machine(passing: Time) -> None:
         api.get("a", {"key": Secret("k")})
 
 
+def test_offline_nobody_is_asked(server: Server, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARMARK_OFFLINE", "1")
+    with pytest.raises(SourceError, match="the network is not to be used") as caught:
+        Api("Test", "https://service.example").get("a")
+    assert "EARMARK_OFFLINE" in str(caught.value.hint)
+    server.answers["/a"] = Reply(1)
+    assert api.get("a").data == 1  # this machine is no network
+
+
 def test_a_form_that_must_not_be_sent_twice_is_not(server: Server, api: Api) -> None:
     server.answers["/a"] = Reply(status=503)
     with pytest.raises(SourceError):

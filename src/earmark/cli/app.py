@@ -22,6 +22,7 @@ from earmark.cli import (
     output,
     playlist,
     similar,
+    sources,
     tag,
     taggram,
     teach,
@@ -64,8 +65,8 @@ def root(
 
 
 for module in (
-    tag, taggram, embed, library, similar, playlist, teach, check, write, compatibility, models, datasets, features,
-    train, evaluate, convert, demo,
+    tag, taggram, embed, library, similar, playlist, teach, check, write, compatibility, sources, models, datasets,
+    features, train, evaluate, convert, demo,
 ):  # fmt: skip
     module.register(app)
 

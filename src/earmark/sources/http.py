@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 from earmark._version import __version__
+from earmark.assets import is_offline
 from earmark.errors import SourceError
 from earmark.files import disk_errors
 from earmark.sources.secrets import Secret
@@ -254,12 +255,14 @@ class Api:
         return bytes(content)
 
     def _check_safe(self, url: str, needs: bool) -> None:
-        """Refuse addresses that are none, and sending anything unencrypted to another machine."""
+        """Refuse addresses that are none, sending anything unencrypted to another machine, and all of it offline."""
         if origin(url)[0] not in ("http", "https") or not url.isascii() or not url.isprintable() or " " in url:
             self._fail(url, "it is no http or https address", 1)
         parts = urlsplit(url)
         if needs and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
             self._fail(url, "the address is not encrypted (https)", 1)
+        if parts.hostname not in _LOOPBACK and is_offline():
+            raise SourceError(f"{self.name}: the network is not to be used", hint="unset EARMARK_OFFLINE")
 
     def _wait_turn(self) -> None:
         now = self.clock()
