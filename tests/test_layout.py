@@ -171,6 +171,8 @@ T train
   library.facade
   tagfile.scores
   tagfile.filling
+  service.settings
+  service.state
   compat
   cli
   __main__

@@ -1,0 +1,1 @@
+"""The service: what the command line does, over HTTP: REST, jobs, the interfaces of players, a page."""
