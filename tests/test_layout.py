@@ -173,6 +173,18 @@ T train
   tagfile.filling
   service.settings
   service.state
+  service.errors
+  service.tokens
+  service.limits
+  service.metrics
+  service.finding
+  service.hearing
+  service.jobs
+  service.players
+  service.routes
+  service.guarding
+  service.app
+  service.serving
   compat
   cli
   __main__
