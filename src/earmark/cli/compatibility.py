@@ -192,11 +192,15 @@ def _tag_lines(head: str, facts: "Sequence[TagFact]", found: "Compatibility") ->
     if not facts:
         return []
     width = max(len(fact.tag) for fact in facts)
-    names = f"{found.a.name} / {found.b.name} / usual"
+    has_usual = any(fact.usual is not None for fact in facts)
+    names = f"{found.a.name} / {found.b.name}{' / usual' if has_usual else ''}"
     return [
         "",
         f"{head} ({names})",
-        *(f"  {fact.tag:<{width}}  {fact.a:5.0%} {fact.b:5.0%} {fact.usual:5.0%}" for fact in facts),
+        *(
+            f"  {fact.tag:<{width}}  {fact.a:5.0%} {fact.b:5.0%}{'' if fact.usual is None else f' {fact.usual:5.0%}'}"
+            for fact in facts
+        ),
     ]
 
 

@@ -143,12 +143,13 @@ class _Page:
             f'<div class="head name b">{self._b}</div>'
         ]
         for fact in facts:
+            usual = "" if fact["usual"] is None else f", usual {_percent(fact['usual'])}"
             left, right = (max(100 * fact[side] / most, LEAST_BAR) for side in ("a", "b"))
             rows.append(
                 f'<div class="left"><span>{_percent(fact["a"])}</span>'
                 f'<div class="track"><i style="width:{left:.1f}%"></i></div></div>'
-                f'<div class="tag">{html.escape(fact["tag"])}<small class="muted">{html.escape(fact["category"])}, '
-                f"usual {_percent(fact['usual'])}</small></div>"
+                f'<div class="tag">{html.escape(fact["tag"])}<small class="muted">{html.escape(fact["category"])}'
+                f"{usual}</small></div>"
                 f'<div class="right"><div class="track"><i style="width:{right:.1f}%"></i></div>'
                 f"<span>{_percent(fact['b'])}</span></div>"
             )

@@ -23,6 +23,7 @@ def test_shared_tags_and_differences_are_those_that_were_planted(music: Music) -
     assert {fact.tag for fact in found.shared[:2]} == {"rock", "happy"}
     assert {fact.tag for fact in found.differences} == {"jazz", "sad", "techno", "calm"}
     jazz = next(fact for fact in found.differences if fact.tag == "jazz")
+    assert jazz.usual is not None
     assert jazz.a > jazz.usual > jazz.b
     assert jazz.category == "genre"
 
@@ -32,6 +33,13 @@ def test_what_is_usual_can_be_told(music: Music) -> None:
     common = compare(a, b, pool=music.all, usual={"rock": 0.9, "happy": 0.01}, n_pairs=50).explanation
     assert [fact.tag for fact in common.shared] == ["happy"]
     assert common.shared[0].usual == 0.01
+
+
+def test_without_other_music_shared_ground_is_what_both_have_much_of(music: Music) -> None:
+    a, b = music.listener("a", [0, 1], seed=1), music.listener("b", [0, 2], seed=2)
+    found = compare(a, b, n_pairs=50).explanation
+    assert {fact.tag for fact in found.shared[:2]} == {"rock", "happy"}
+    assert all(fact.usual is None for fact in (*found.shared, *found.differences))
 
 
 def test_bridges_are_the_nearest_pairs_and_no_track_comes_twice(music: Music) -> None:

@@ -19,12 +19,19 @@ from earmark.library.taste.distance import (
     resampled,
     similarities,
     weighted_distance,
-    within,
 )
 from earmark.library.taste.explaining import Explanation, explain
 from earmark.library.taste.features import rarities, sound_points, tag_points
 from earmark.library.taste.listener import Coverage, Listener, TasteTrack, coverage, merged
-from earmark.library.taste.references import Pool, made_listeners, share_above, split_pairs, steepness_for
+from earmark.library.taste.references import (
+    MOST_LOOKED_AT,
+    Pool,
+    closeness,
+    habit_for,
+    made_listeners,
+    share_above,
+    split_pairs,
+)
 from earmark.vocabulary import category
 
 Way = Literal["audio", "tags"]
@@ -282,13 +289,14 @@ def _agreement(
     made = []
     for n, weights in ((n_a, a), (n_b, b)):
         size = pool.size_for(n)
-        steep = steepness_for(pool, size, within(kernel, weights), rng)
-        made.append(made_listeners(pool, size, steep, n_pairs, rng))
+        few = rng.permutation(np.flatnonzero(weights))[: min(size, MOST_LOOKED_AT)]
+        habit = habit_for(pool, len(few), closeness(kernel, few), rng)
+        made.append(made_listeners(pool, size, habit, n_pairs, rng))
     reference = weighted_distance(pool.kernel, made[0], made[1])
     reference = reference[np.isfinite(reference)]
     liked = np.flatnonzero(a + b)
-    own = kernel[np.ix_(liked, liked)]
-    drawn = weighted_distance(own, resampled(a[liked], N_RESAMPLES, rng), resampled(b[liked], N_RESAMPLES, rng))
+    theirs = kernel[np.ix_(liked, liked)]
+    drawn = weighted_distance(theirs, resampled(a[liked], N_RESAMPLES, rng), resampled(b[liked], N_RESAMPLES, rng))
     far, near = np.quantile(drawn[np.isfinite(drawn)], [(1 + INTERVAL) / 2, (1 - INTERVAL) / 2])
     score, low, high = 100 * share_above(reference, np.array([distance, far, near]))
     counts = (n_b, n_a) if swapped else (n_a, n_b)

@@ -27,7 +27,7 @@ class TagFact:
     ----------
     tag, category : such as "jazz" and "genre"
     a, b : mean over the listener's tracks, of scores where music was heard, of the weights of tags elsewhere
-    usual : the same of music in general
+    usual : the same of music in general; None where nothing but the music of the two is known
     error : standard error of ``a - b``
     """
 
@@ -35,7 +35,7 @@ class TagFact:
     category: str
     a: float
     b: float
-    usual: float
+    usual: float | None
     error: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -121,7 +121,8 @@ def explain(
     tracks : n tracks, theirs and those of the pool
     kernel : shape (n, n), how alike tracks are
     heard : whether the tags are those that were heard, with scores, or those that were told
-    usual : by tag, how much of it music has in general; the mean over `tracks` where that is not given
+    usual : by tag, how much of it music has in general; where that is not given the mean over `tracks`, if there are
+        any that neither of the two likes
     """
     facts = tag_facts(weights_a, weights_b, tracks, heard=heard, usual=usual)
     a, b = np.flatnonzero(weights_a), np.flatnonzero(weights_b)
@@ -154,10 +155,15 @@ def tag_facts(
     mean_a, mean_b, mean_all = weights_a @ table, weights_b @ table, table.mean(axis=0)
     errors = np.sqrt(_squared_error(table, weights_a, mean_a) + _squared_error(table, weights_b, mean_b))
     known = usual or {}
+    is_theirs_alone = bool(np.all(weights_a + weights_b > 0))
+
+    def usually(tag: str, mean: float) -> float | None:
+        return known.get(tag, None if is_theirs_alone else mean)
+
     return [
         TagFact(
             tag, category(tag, default="other"), float(mean_a[k]), float(mean_b[k]),
-            float(known.get(tag, mean_all[k])), float(errors[k]),
+            usually(tag, float(mean_all[k])), float(errors[k]),
         )
         for k, tag in enumerate(names)
     ]  # fmt: skip
@@ -170,11 +176,15 @@ def _squared_error(table: Array64, weights: Array64, mean: Array64) -> Array64:
 
 
 def _shared(facts: Sequence[TagFact]) -> list[TagFact]:
-    """Choose what both like more than is usual, by how much it tells: the share times the logarithm of the excess."""
+    """Choose what both like more than is usual, by how much it tells: the share times the logarithm of the excess.
+
+    Where nothing but their own music is known, an average tag of theirs is what is usual.
+    """
+    average = float(np.mean([(fact.a + fact.b) / 2 for fact in facts])) if facts else 0.0
 
     def telling(fact: TagFact) -> float:
-        least = min(fact.a, fact.b)
-        return least * float(np.log2(max(least, 1e-9) / max(fact.usual, 1e-3)))
+        least, usual = min(fact.a, fact.b), average if fact.usual is None else fact.usual
+        return least * float(np.log2(max(least, 1e-9) / max(usual, 1e-3)))
 
     found = [fact for fact in facts if min(fact.a, fact.b) >= LEAST_SHARE and telling(fact) > 0]
     return sorted(found, key=lambda fact: (-telling(fact), fact.tag))[:N_TAGS]
@@ -184,7 +194,7 @@ def _different(facts: Sequence[TagFact]) -> list[TagFact]:
     """Choose what one likes more, beyond chance, by how large the difference is beside what is usual."""
 
     def size(fact: TagFact) -> float:
-        rate = min(max(fact.usual, 0.01), 0.99)
+        rate = min(max((fact.a + fact.b) / 2 if fact.usual is None else fact.usual, 0.01), 0.99)
         return abs(fact.a - fact.b) / float(np.sqrt(rate * (1 - rate)))
 
     found = [

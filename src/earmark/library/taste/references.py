@@ -1,9 +1,10 @@
 """What a distance is held against: pairs of listeners made of a pool of music, and random halves of what two like.
 
-A made listener has one to three interests: tracks of the pool, drawn at random. Tracks are the likelier to be liked the
-nearer they are to one of these; how steeply, is set so that a made listener's tracks are as alike, on average, as the
-real listener's are. So somebody with one passion is held against others with one passion, and an omnivore against
-omnivores: what is left to tell is whether the two passions are near.
+A made listener has some interests: tracks of the pool, drawn at random, each with a share of his or her liking. Tracks
+are the likelier to be liked the nearer they are to one of these. How many interests there are, and how steeply liking
+falls off, is set so that a made listener's tracks are as alike, and lie as close together, as the real listener's.
+So somebody with one passion is held against others with one passion, and an omnivore against omnivores: what is left to
+tell is whether the two passions are near.
 """
 
 from dataclasses import dataclass
@@ -11,12 +12,29 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.library.taste.distance import Array64, within
+from earmark.library.taste.distance import Array64, Rows
 
-STEEPNESS = (0.0, 1.0, 2.0, 4.0, 6.0, 9.0, 13.0, 19.0, 28.0, 40.0, 60.0, 90.0)
-N_TRIED = 24  # made listeners per steepness, to learn how alike their tracks are
-MOST_INTERESTS = 3
+INTERESTS = (1, 2, 3, 5, 8)
+STEEPNESS = (0.0, 2.0, 4.0, 7.0, 12.0, 20.0, 35.0, 60.0)
+N_TRIED = 10  # made listeners of each kind, to learn how alike their tracks are
+MOST_LOOKED_AT = 80  # tracks of a listener, for how alike they are
+EVENNESS = 1.5  # of the shares of interests; 1 draws any shares alike
 MOST_OF_POOL = 0.5  # of the pool that a made listener may like
+
+
+@dataclass(frozen=True)
+class Habit:
+    """How a made listener chooses.
+
+    Parameters
+    ----------
+    interests : how many
+    steepness : how much likelier near tracks are: one of similarity s to an interest has the weight
+        ``exp(steepness * s)``
+    """
+
+    interests: int
+    steepness: float
 
 
 @dataclass(frozen=True)
@@ -40,52 +58,76 @@ class Pool:
         return max(2, min(n, int(self.n * MOST_OF_POOL)))
 
 
-def made_listeners(pool: Pool, n_tracks: int, steepness: float, count: int, rng: np.random.Generator) -> Array64:
+def made_listeners(pool: Pool, n_tracks: int, habit: Habit, count: int, rng: np.random.Generator) -> Array64:
     """Make listeners.
 
     Parameters
     ----------
     pool : what they choose from
     n_tracks : that each likes, all different
-    steepness : how much likelier near tracks are: a track of similarity s to an interest has the weight
-        ``exp(steepness * s)``
+    habit : how they choose
     count : how many listeners
 
     Returns
     -------
     shape (count, pool.n), 1 for a track that is liked, else 0
     """
-    numbers = rng.integers(1, MOST_INTERESTS + 1, size=count)
-    interests = rng.integers(pool.n, size=(count, MOST_INTERESTS))
-    likings = np.exp(steepness * (pool.kernel[interests] - 1))  # (count, MOST_INTERESTS, n)
-    likings *= (np.arange(MOST_INTERESTS) < numbers[:, None])[:, :, None]
-    weights = likings.sum(axis=1)
-    keys = np.log(weights) + rng.gumbel(size=weights.shape)  # the largest keys are a draw without replacement
+    interests = rng.integers(pool.n, size=(count, habit.interests))
+    shares = rng.dirichlet(np.full(habit.interests, EVENNESS), size=count)
+    weights = np.zeros((count, pool.n))
+    for k in range(habit.interests):
+        liking = np.exp(habit.steepness * (pool.kernel[interests[:, k]] - 1))  # (count, n)
+        weights += shares[:, k : k + 1] * liking / liking.sum(axis=1, keepdims=True)
+    keys = np.log(np.maximum(weights, 1e-300)) + rng.gumbel(size=weights.shape)  # the largest: without replacement
     chosen = np.argpartition(-keys, n_tracks - 1, axis=1)[:, :n_tracks]
     liked = np.zeros((count, pool.n))
     np.put_along_axis(liked, chosen, 1.0, axis=1)
     return liked
 
 
-def steepness_for(pool: Pool, n_tracks: int, alike: float, rng: np.random.Generator) -> float:
-    """Find the steepness with which made listeners' tracks are as alike as wanted.
+def closeness(kernel: Array64, members: Rows) -> Array64:
+    """Say how alike some tracks are: the mean similarity of their pairs, and that of each to its nearest other.
 
     Parameters
     ----------
-    alike : mean similarity of pairs of different tracks
+    members : shape (..., n), rows of n tracks
 
     Returns
     -------
-    between the lowest and the highest of `STEEPNESS`, which it is where no listener of this pool is so
+    shape (..., 2)
     """
-    means = np.array(
-        [
-            np.mean([within(pool.kernel, one) for one in made_listeners(pool, n_tracks, steep, N_TRIED, rng)])
-            for steep in STEEPNESS
-        ]
-    )
-    rising = np.maximum.accumulate(means) + 1e-12 * np.arange(len(means))
-    return float(np.interp(alike, rising, STEEPNESS))
+    block = kernel[members[..., :, None], members[..., None, :]]
+    n = members.shape[-1]
+    own = np.arange(n)
+    mean = (block.sum(axis=(-2, -1)) - block[..., own, own].sum(axis=-1)) / (n * (n - 1))
+    block[..., own, own] = -1.0
+    return np.stack([mean, block.max(axis=-1).mean(axis=-1)], axis=-1)
+
+
+def habit_for(pool: Pool, n_tracks: int, wanted: Array64, rng: np.random.Generator) -> Habit:
+    """Find the habit with which made listeners' tracks are as alike as wanted.
+
+    Parameters
+    ----------
+    n_tracks : that each likes
+    wanted : see `closeness`
+    """
+    best, least = Habit(1, 0.0), np.inf
+    for n_interests in INTERESTS:
+        found = np.array([_closeness_of(pool, n_tracks, Habit(n_interests, one), rng) for one in STEEPNESS])
+        fine = np.linspace(0, len(STEEPNESS) - 1, 57)
+        between = np.stack([np.interp(fine, np.arange(len(STEEPNESS)), column) for column in found.T], axis=1)
+        off = np.abs(between - wanted).sum(axis=1)
+        at = int(off.argmin())
+        if off[at] < least:
+            least = float(off[at])
+            best = Habit(n_interests, float(np.interp(fine[at], np.arange(len(STEEPNESS)), STEEPNESS)))
+    return best
+
+
+def _closeness_of(pool: Pool, n_tracks: int, habit: Habit, rng: np.random.Generator) -> Array64:
+    made = made_listeners(pool, n_tracks, habit, N_TRIED, rng)
+    return np.asarray(closeness(pool.kernel, np.nonzero(made)[1].reshape(N_TRIED, n_tracks)).mean(axis=0))
 
 
 def split_pairs(
