@@ -105,6 +105,11 @@ def test_playlists_filters_and_their_names(tmp_path: Path, catalogue: Store) -> 
     assert (found.b.name, found.b.source, found.coverage_b.audio) == ("title:song", "catalogue", 40)
 
 
+def test_a_filter_may_hold_a_path(catalogue: Store) -> None:
+    assert len(find_listener("path:/own/all/", Ears(catalogue)).tracks) == 40
+    assert len(find_listener("not path:/own/none", Ears(catalogue)).tracks) == 40
+
+
 def test_folders_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
     one, other = songs(tmp_path / "a", "music"), songs(tmp_path / "b", "music", first=5)
     found = compatibility(str(one), str(other), n_pairs=50)

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,8 @@ NO_MUSIC = frozenset({
     "albums i own", "under 2000 listeners", "all", "check out", "buy", "owned",
 })  # fmt: skip
 LEAST_WEIGHT = 0.03  # of a tag beside the strongest
+
+_CONDITION = re.compile(r"\s*(not\s+|\()*\w{2,}\s*[:=<>~!]")  # how a filter begins; a drive has one letter
 
 OnLikes = Callable[[int, int | None], None]
 
@@ -72,7 +75,8 @@ def find_listener(
         if not user:
             raise UsageError(f"{text}: whose likes?", hint=f"such as {service}:NAME")
         return of_likes(_ask(service.lower(), user, limit, on_likes), ears, fetch_audio=fetch_audio)
-    if suffix in (*PLAYLISTS, *TABLES) or "/" in text or os.sep in text:
+    is_path = suffix in (*PLAYLISTS, *TABLES) or "/" in text or os.sep in text
+    if is_path and not _CONDITION.match(text):
         raise InputError(f"{text}: there is no such file or folder")
     return _of_filter(text, ears)
 
