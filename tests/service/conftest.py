@@ -1,5 +1,6 @@
 """A service over a catalogue with made-up tracks, without weights and network."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("lancedb")
 
-from fastapi.testclient import TestClient
+with warnings.catch_warnings():  # Starlette wishes for another client than httpx
+    warnings.simplefilter("ignore")
+    from fastapi.testclient import TestClient
 
 from earmark.library.store import Store
 from earmark.service.app import create_app

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
 from earmark.errors import (
@@ -178,7 +179,11 @@ def register(app: FastAPI) -> None:
         message = words.get(error.status_code, str(error.detail))
         return plain_problem(error.status_code, message, hint, headers=error.headers or {})
 
+    async def answer_gone(request: Request, error: Exception) -> Json:
+        return problem(Gone("the client went before it had sent everything"))
+
     app.add_exception_handler(EarmarkError, answer_error)
+    app.add_exception_handler(ClientDisconnect, answer_gone)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(HTTPException, answer_http)
 

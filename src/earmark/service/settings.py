@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from earmark.errors import InputError, UsageError
+from earmark.errors import InputError, UnknownNameError, UsageError
 from earmark.library.store import default_address
+from earmark.tagger import PRESETS
 
 MIB = 1 << 20
 DATA_VARIABLE, REDIS_VARIABLE = "EARMARK_SERVICE", "EARMARK_REDIS_URL"
@@ -73,6 +74,7 @@ def make_settings(
     port: int = 8337,
     preset: str = "standard",
     workers: int = 2,
+    rate: int = 600,
 ) -> Settings:
     """Check what a service is told, and fill in what it is not.
 
@@ -82,11 +84,17 @@ def make_settings(
         If a folder of music is not there, or the folder for data cannot be made.
     UsageError
         If a number is out of range.
+    UnknownNameError
+        If there is no such preset.
     """
     if not 0 <= port < 1 << 16:
         raise UsageError(f"port is {port}, expected 0 to 65535")
     if workers < 1:
         raise UsageError(f"workers is {workers}, expected 1 or more")
+    if rate < 0:
+        raise UsageError(f"rate is {rate}, expected 0 or more")
+    if preset not in PRESETS:
+        raise UnknownNameError("preset", preset, PRESETS)
     roots = []
     for one in music:
         root = Path(one).resolve()
@@ -106,6 +114,7 @@ def make_settings(
         port=port,
         preset=preset,
         workers=workers,
+        rate=rate,
         redis_url=os.environ.get(REDIS_VARIABLE) or None,
     )
 

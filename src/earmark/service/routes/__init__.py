@@ -1,0 +1,1 @@
+"""The requests that the service answers under /v1, one module per kind."""

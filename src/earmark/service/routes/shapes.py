@@ -1,0 +1,217 @@
+"""The shapes of requests and answers, as OpenAPI tells them."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from earmark.service.errors import Problem
+
+MOST_FOUND = 500
+MOST_TEXT = 2000
+FAILED: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Problem, "description": "The request cannot be answered as it is."},
+    "5XX": {"model": Problem, "description": "The service cannot answer now."},
+}
+"""Answers that every request may get."""
+
+Text = Annotated[str, StringConstraints(max_length=MOST_TEXT)]
+Filter = Annotated[
+    str | None,
+    Query(max_length=MOST_TEXT, description="Such as `genre:jazz and not voice:female and bpm < 100`."),
+]
+Count = Annotated[int, Query(ge=1, le=MOST_FOUND, description="How many.")]
+Tags = Annotated[
+    int | None,
+    Query(ge=0, le=1000, description="How many tags of each model to give with a track, best first; all if left out."),
+]
+FewTags = Annotated[int, Query(ge=0, le=1000, description="How many tags of each model to give with a track.")]
+TrackName = Annotated[
+    str,
+    Query(max_length=MOST_TEXT, description="An id, a title, `artist - title`, or a file in the folders of music."),
+]
+Model = Annotated[
+    str | None, Query(max_length=100, description="One model, its tags as they are; `GET /v1/models` lists them.")
+]
+Preset = Annotated[str | None, Query(max_length=100, description="Models and merging: `standard` or `full`.")]
+
+
+class Body(BaseModel):
+    """A request in JSON; what it does not take is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class HeardBy(BaseModel):
+    """What a model, or a preset, heard in a track."""
+
+    listened: str | None = Field(description='"whole", or such as "3 of every 12 s".')
+    tags: dict[str, float] = Field(description="Scores in [0, 1] by tag, best first.")
+
+
+class Track(BaseModel):
+    """A track of the catalogue."""
+
+    id: str = Field(description="Identity of the audio: 32 hexadecimal digits, the same for all copies.")
+    duration: float = Field(description="Seconds.")
+    artist: str
+    title: str
+    album: str
+    album_artist: str
+    genres: list[str]
+    year: int | None
+    track_number: int | None
+    isrc: str
+    mb_recording_id: str
+    container: str
+    sample_rate: int | None
+    n_channels: int | None
+    bit_rate: int | None
+    bpm: float | None
+    bpm_confidence: float | None
+    key: str | None
+    key_confidence: float | None
+    paths: list[str] = Field(description="Of its files.")
+    heard: dict[str, HeardBy] = Field(description="By model or preset.")
+
+
+class TrackPage(BaseModel):
+    """Some tracks of the catalogue, in the order of their ids."""
+
+    tracks: list[Track]
+    total: int = Field(description="How many tracks fit the filter.")
+    next: str | None = Field(description="The cursor of the next page; null on the last one.")
+
+
+class Match(Track):
+    """A track that was found."""
+
+    similarity: float = Field(description="By sound: 1 for the same. By tags: relevance in [0, 1].")
+
+
+class Matches(BaseModel):
+    """Tracks that were found, best first."""
+
+    matches: list[Match]
+    notes: list[str] = Field(default=[], description="What was understood otherwise than it was written.")
+
+
+class Tracks(BaseModel):
+    """Tracks in order."""
+
+    tracks: list[Track]
+
+
+class Tag(BaseModel):
+    """A tag of audio that was heard."""
+
+    tag: str
+    category: str
+    score: float = Field(description="In [0, 1].")
+    lift: float | None = Field(description="Score over the rate of the tag in the training data.")
+    peak: float
+    peak_time: float = Field(description="Seconds.")
+    threshold: float | None = None
+    scores_by_model: dict[str, float] | None = None
+
+
+class Array(BaseModel):
+    """Numbers, bit by bit: little-endian, in C order."""
+
+    dtype: str = Field(description='"<f4" or "<f8".')
+    shape: list[int]
+    base64: str
+
+
+class Heard(BaseModel):
+    """What was heard in a file."""
+
+    path: str = Field(description="The name of the file, as it was sent.")
+    duration: float = Field(description="Seconds.")
+    model: str
+    models: list[str]
+    version: str
+    tags: list[Tag]
+    warnings: list[str]
+    times: Array | None = Field(default=None, description="Start and end of each chunk, seconds.")
+    taggram: Array | None = Field(default=None, description="Scores of each chunk, in the order of `tags`.")
+
+
+class Embedding(BaseModel):
+    """Where a file lies among others by its sound."""
+
+    path: str
+    duration: float
+    model: str
+    models: list[str]
+    version: str
+    embedding: list[float] | Array
+    warnings: list[str]
+
+
+class PathBody(Body):
+    """A file in the folders of music."""
+
+    path: Text = Field(description="In a folder of music of the service: relative to it, or absolute.")
+
+
+class PlaylistBody(Body):
+    """What a playlist is to be like."""
+
+    seeds: list[Text] = Field(default=[], max_length=100, description="Tracks to start from.")
+    length: int | None = Field(default=None, ge=1, le=MOST_FOUND, description="Songs; 25 unless minutes are given.")
+    minutes: float | None = Field(default=None, gt=0, le=10_000, allow_inf_nan=False)
+    moods: list[Text] = Field(default=[], max_length=10, description='Such as "calm:0.2 -> energetic:0.8".')
+    filter: Text | None = None
+    no_repeat_artist: int | None = Field(default=None, ge=0, le=1000)
+    route: Literal["around", "through"] = "around"
+    variety: float = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
+    random_seed: int = Field(default=0, ge=0, lt=2**63)
+    model: str | None = Field(default=None, max_length=100)
+
+
+class CompatibilityBody(Body):
+    """Whose taste is compared, and how."""
+
+    a: Text = Field(description="A filter of the catalogue, SERVICE:USER, or a folder or playlist of the service.")
+    b: Text
+    by: Literal["auto", "audio", "tags"] = "auto"
+    limit: int = Field(default=1000, ge=1, le=5000, description="How many likes to ask a service for.")
+    seed: int = Field(default=0, ge=0, lt=2**63)
+
+
+class Likeness(BaseModel):
+    """How well two listeners' taste agrees, and why; the command line gives the same with `--json`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    score: float = Field(description="Of how many of 100 pairs of listeners are further apart.")
+    low: float
+    high: float
+    way: str
+
+
+class ModelFacts(BaseModel):
+    """What there is to know of a model; more stands in it than is listed here."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    tags: list[str]
+    licence: str
+    local: bool = Field(description="Whether its weights are on this machine.")
+
+
+class Models(BaseModel):
+    """The models that can hear, and those that have heard the catalogue."""
+
+    models: list[ModelFacts]
+    presets: dict[str, list[str]]
+    preset: str = Field(description="That hears unless another is asked for.")
+    library: list[str] = Field(description="The models that have heard the catalogue, the first one first.")
+
+
+class Health(BaseModel):
+    """How the service is."""
+
+    status: str
