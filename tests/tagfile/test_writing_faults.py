@@ -20,11 +20,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 from songs import SONGS, song
 
 from earmark.audio.identity import content_id
+from earmark.audio.identity.view import viewing
 from earmark.errors import InputError
 from earmark.tagfile import read_tags, swapping, writing
 from earmark.tagfile.changes import NewTags
-from earmark.tagfile.editing import patched
+from earmark.tagfile.editing import Damaged, patched
 from earmark.tagfile.journal import Journal
+from earmark.tagfile.write_vorbis import open_ogg
 from earmark.tagfile.writing import apply, plan
 
 DRIVER = Path(__file__).with_name("writing_driver.py")
@@ -429,6 +431,19 @@ def write_to_damaged(folder: Path, *, n: int, seed: int) -> int:
         assert path.read_bytes() == data
     assert not list(folder.glob(".earmark*"))
     return n_written
+
+
+@pytest.mark.parametrize("lacing", [b"", b"\0", b"\0\0"])
+@pytest.mark.parametrize("first", [b"\x7fFLAC\1\0\0\1", b"OpusHead", b"\x01vorbis"])
+def test_an_ogg_stream_whose_headers_are_empty_is_refused(tmp_path, first, lacing):
+    def page(flags: int, number: int, lacing: bytes, body: bytes) -> bytes:
+        head = b"OggS\0" + bytes([flags]) + bytes(8) + b"\1\0\0\0" + number.to_bytes(4, "little") + bytes(4)
+        return head + bytes([len(lacing)]) + lacing + body
+
+    path = tmp_path / "song.ogg"
+    path.write_bytes(page(2, 0, bytes([len(first)]), first) + page(0, 1, lacing, b""))
+    with viewing(path) as view, pytest.raises(Damaged):
+        open_ogg(view, 0)
 
 
 def test_damaged_files_are_refused_or_written_and_undone(tmp_path):

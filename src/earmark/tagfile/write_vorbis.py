@@ -262,9 +262,11 @@ def open_ogg(view: View, begin: int) -> OggTag:
     if pages[-1].lacing[-1:] == b"\xff" or any(page.granule not in (0, -1) for page in pages) or pages[0].flags & 1:
         raise Damaged("the headers of the Ogg stream do not end where a page ends")
     packets = _packets(view, pages)
+    if not packets or not packets[0]:
+        raise Damaged("the headers of the Ogg stream are empty")
     n_lead = 4 if lead == b"flac" else len(lead)
     if lead == b"flac":
-        is_known = packets[0][:1] != b"" and packets[0][0] & 0x7F == VORBIS_COMMENT
+        is_known = packets[0][0] & 0x7F == VORBIS_COMMENT
     else:
         is_known = packets[0].startswith(lead)
     if not is_known:
