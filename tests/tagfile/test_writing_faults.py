@@ -26,6 +26,7 @@ from earmark.tagfile import read_tags, swapping, writing
 from earmark.tagfile.changes import NewTags
 from earmark.tagfile.editing import Damaged, patched
 from earmark.tagfile.journal import Journal
+from earmark.tagfile.write_id3 import open_id3
 from earmark.tagfile.write_vorbis import open_ogg
 from earmark.tagfile.writing import apply, plan
 
@@ -444,6 +445,15 @@ def test_an_ogg_stream_whose_headers_are_empty_is_refused(tmp_path, first, lacin
     path.write_bytes(page(2, 0, bytes([len(first)]), first) + page(0, 1, lacing, b""))
     with viewing(path) as view, pytest.raises(Damaged):
         open_ogg(view, 0)
+
+
+@pytest.mark.parametrize("version", [3, 4])
+@pytest.mark.parametrize("size", [0, 1, 3])
+def test_an_extended_header_that_is_cut_off_is_refused(tmp_path, version, size):
+    path = tmp_path / "song.mp3"
+    path.write_bytes(b"ID3" + bytes([version, 0, 0x40, 0, 0, 0, size]) + bytes(size))
+    with viewing(path) as view, pytest.raises(Damaged, match="extended header"):
+        open_id3(view, 0, 10 + size)
 
 
 def test_damaged_files_are_refused_or_written_and_undone(tmp_path):

@@ -194,6 +194,8 @@ def open_id3(view: View, begin: int, end: int) -> Id3Tag:
 def _extended_bytes(body: bytes, version: int) -> int:
     if _FRAME_NAME.fullmatch(body[10:14]):  # some programs set the flag and write none
         return 0
+    if len(body) < 14:
+        raise Damaged(f"the extended header of the ID3v2.{version} tag is cut off")
     return _from_syncsafe(body[10:14]) if version == 4 else 4 + int.from_bytes(body[10:14], "big")
 
 
