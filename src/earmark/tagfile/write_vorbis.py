@@ -265,10 +265,7 @@ def open_ogg(view: View, begin: int) -> OggTag:
     if not packets or not packets[0]:
         raise Damaged("the headers of the Ogg stream are empty")
     n_lead = 4 if lead == b"flac" else len(lead)
-    if lead == b"flac":
-        is_known = packets[0][0] & 0x7F == VORBIS_COMMENT
-    else:
-        is_known = packets[0].startswith(lead)
+    is_known = packets[0][0] & 0x7F == VORBIS_COMMENT if lead == b"flac" else packets[0].startswith(lead)
     if not is_known:
         raise Damaged("the comments of the Ogg stream are missing or damaged")
     comments = find_comments(packets[0], n_lead, len(packets[0]))
