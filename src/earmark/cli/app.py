@@ -21,6 +21,7 @@ from earmark.cli import (
     models,
     output,
     playlist,
+    serve,
     similar,
     sources,
     tag,
@@ -65,8 +66,8 @@ def root(
 
 
 for module in (
-    tag, taggram, embed, library, similar, playlist, teach, check, write, compatibility, sources, models, datasets,
-    features, train, evaluate, convert, demo,
+    tag, taggram, embed, library, similar, playlist, teach, check, write, compatibility, sources, serve, models,
+    datasets, features, train, evaluate, convert, demo,
 ):  # fmt: skip
     module.register(app)
 
