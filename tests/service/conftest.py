@@ -30,13 +30,18 @@ def music(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def library_address(tmp_path: Path, music: Path) -> str:
-    """The address of a catalogue with twelve made-up tracks, whose files would lie in `music`."""
-    store = Store(tmp_path / "catalogue", create=True)
+def make_catalogue(folder: Path, music: Path) -> str:
+    """Make a catalogue with twelve made-up tracks, whose files would lie in `music`; return its address."""
+    store = Store(folder, create=True)
     store.keep_model(MODEL)
     store.put("tracks", [track_row(i, folder=str(music)) for i in range(12)])
     return store.address
+
+
+@pytest.fixture
+def library_address(tmp_path: Path, music: Path) -> str:
+    """The address of a catalogue with twelve made-up tracks, whose files would lie in `music`."""
+    return make_catalogue(tmp_path / "catalogue", music)
 
 
 @pytest.fixture
@@ -76,3 +81,15 @@ def make_client(settings: Settings) -> Iterator[Callable[..., TestClient]]:
 def client(make_client: Callable[..., TestClient]) -> TestClient:
     """A client of the service on this machine."""
     return make_client()
+
+
+@pytest.fixture(scope="session")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A client of a service that no test changes, for requests that are refused; it has no limit of rate."""
+    folder = tmp_path_factory.mktemp("still")
+    music = folder / "music"
+    music.mkdir()
+    address = make_catalogue(folder / "catalogue", music)
+    app = create_app(make_settings(library=address, music=[music], data=folder / "service", rate=0))
+    with TestClient(app, base_url="http://127.0.0.1:8337", client=("127.0.0.1", 5000)) as made:
+        yield made

@@ -68,13 +68,13 @@ class Guard:
 
     def _check(self, scope: Scope) -> None:
         path = scope["path"]
+        state = scope.setdefault("state", {})
+        state["client"] = address_of(scope)
         if self._settings.is_local:
             _check_host(scope)
         is_own = path.startswith(OWN_KEYS)
         if not is_own:
             _check_origin(scope)
-        state = scope.setdefault("state", {})
-        state["client"] = address_of(scope)
         if path in OPEN:
             return
         name = None if is_own else self._client(scope)

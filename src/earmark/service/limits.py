@@ -119,10 +119,14 @@ class Limits:
             exchange.check_announced(scope)
             async with asyncio.timeout(self._timeout) as exchange.deadline:
                 await self._app(scope, exchange.receive, exchange.send)
+            if exchange.too_large is None or exchange.has_begun:
                 return
-        except TooLarge as problem_:
-            error = problem_
+            error = exchange.too_large  # whatever the app made of it
+        except TooLarge as larger:
+            error = larger
         except TimeoutError:
+            if exchange.deadline is None or not exchange.deadline.expired():
+                raise  # another one, of what the app did
             error = exchange.late()
         if exchange.has_begun:
             raise error  # nothing can be said any more: the connection is cut
@@ -143,7 +147,7 @@ class _Exchange:
         self._begun = time.monotonic()
         self._n_bytes = 0
         self._has_all = False
-        self._too_large: TooLarge | None = None
+        self.too_large: TooLarge | None = None
 
     def check_announced(self, scope: Scope) -> None:
         """Refuse a request that says itself that it is too large."""
@@ -169,8 +173,8 @@ class _Exchange:
             self._n_bytes += len(message.get("body", b""))
             self._has_all = not message.get("more_body", False)
             if self._n_bytes > self._most:
-                self._too_large = self._larger()
-                raise self._too_large
+                self.too_large = self._larger()
+                raise self.too_large
             if self.deadline is not None and not self.has_begun and not self.deadline.expired():
                 seconds = self._timeout + self._n_bytes / LEAST_RATE - (time.monotonic() - self._begun)
                 self.deadline.reschedule(asyncio.get_running_loop().time() + seconds)
@@ -178,9 +182,9 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         """Send a part of the answer; from its begin on it may take its time."""
+        if self.too_large is not None and not self.has_begun:
+            return  # another answer is given
         if message["type"] == "http.response.start" and not self.has_begun:
-            if self._too_large is not None:  # whatever the app made of it
-                raise self._too_large
             self.has_begun = True
             if self.deadline is not None and not self.deadline.expired():
                 self.deadline.reschedule(None)

@@ -147,10 +147,12 @@ def _set_up_logging(*, access_log: bool) -> None:
     """Write the service's own words on stderr; nothing of it holds a token, a key or what was searched for."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    for name, level in (
-        ("earmark.service", logging.INFO if access_log else logging.WARNING),
-        ("uvicorn.error", logging.WARNING),
-    ):
+    levels = {
+        "earmark.service": logging.INFO if access_log else logging.WARNING,
+        "uvicorn.error": logging.WARNING,
+        "python_multipart": logging.CRITICAL,  # what is wrong with a form, its sender is told
+    }
+    for name, level in levels.items():
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level)

@@ -132,10 +132,14 @@ class Tokens:
         ------
         UnknownNameError
             If there is none of that name.
+        UsageError
+            If there is none at all.
         """
         with self._changing():
             known = self._read()
             if all(one.name != name for one in known):
+                if not known:
+                    raise UsageError(f"there is no token {name!r}, and no other", hint="earmark serve token add NAME")
                 raise UnknownNameError("token", name, [one.name for one in known])
             self._write(tuple(one for one in known if one.name != name))
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal, cast
 
@@ -15,7 +16,7 @@ from starlette.responses import Response
 from earmark.errors import UsageError
 from earmark.plain_data import encode_array
 from earmark.service.errors import Json, worded
-from earmark.service.hearing import Hearing, Seat
+from earmark.service.hearing import Hearing
 from earmark.service.routes.shapes import FAILED, Embedding, Heard, Model, PathBody, Preset
 from earmark.service.settings import inside
 from earmark.service.state import Service
@@ -104,21 +105,16 @@ def router(service: Service, hearing: Hearing) -> APIRouter:
         return Json(plain | {"embedding": values})
 
     async def _hear(request: Request, model: str | None, preset: str | None) -> TrackTags:
-        async with hearing.seat() as seat, _source(service, request) as source:
-            return await _heard(hearing, seat, source, model, preset)
+        async with hearing.seat() as seat, _source(service, request) as (source, name):
+            tags = await hearing.tag(seat, cast("Path | BinaryIO", source), model=model, preset=preset)
+            return replace(tags, path=name)
 
     return routes
 
 
-async def _heard(
-    hearing: Hearing, seat: Seat, source: Path | Upload, model: str | None, preset: str | None
-) -> TrackTags:
-    return await hearing.tag(seat, cast("Path | BinaryIO", source), model=model, preset=preset)
-
-
 @contextlib.asynccontextmanager
-async def _source(service: Service, request: Request) -> AsyncIterator[Path | Upload]:
-    """Give the file that a request is about.
+async def _source(service: Service, request: Request) -> AsyncIterator[tuple[Path | Upload, str]]:
+    """Give the file that a request is about, and what the client calls it.
 
     Raises
     ------
@@ -129,8 +125,8 @@ async def _source(service: Service, request: Request) -> AsyncIterator[Path | Up
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
-        path = await service.run(inside, service.settings, _path_in(await request.body()))
-        yield path
+        name = _path_in(await request.body())
+        yield await service.run(inside, service.settings, name), name
         return
     if kind != "multipart/form-data":
         raise UsageError("the request holds no file", hint=_HOW)
@@ -140,7 +136,8 @@ async def _source(service: Service, request: Request) -> AsyncIterator[Path | Up
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise UsageError('the form has no file in a field "file"', hint=_HOW)
-        yield Upload(file)
+        upload = Upload(file)
+        yield upload, upload.name
 
 
 async def _read_form(request: Request) -> FormData:
