@@ -17,7 +17,6 @@ from earmark.service.routes.caching import cached
 from earmark.service.routes.shapes import (
     FAILED,
     MOST_FOUND,
-    MOST_TEXT,
     Count,
     FewTags,
     Filter,
@@ -38,7 +37,7 @@ Like = Annotated[
 ]
 Unlike = Annotated[list[str], Query(max_length=_MOST_SEEDS, description="What not to be like.")]
 SameArtist = Annotated[bool, Query(description="False leaves out tracks by the artists that are asked for.")]
-Words = Annotated[str, Query(max_length=MOST_TEXT, description="Such as `calm piano -vocals`.")]
+Words = Annotated[str, Query(min_length=1, max_length=1000, description="Such as `calm piano -vocals`.")]
 Steps = Annotated[int, Query(ge=2, le=MOST_FOUND, description="How many tracks, both ends counted.")]
 
 

@@ -41,7 +41,10 @@ _BODY: dict[str, Any] = {
 
 Top = Annotated[int | None, Query(ge=0, le=1000, description="So many tags, best first; all if left out.")]
 MinScore = Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False, description="Leave out tags below.")]
-Category = Annotated[str | None, Query(max_length=100, description="Keep the tags of one category.")]
+Category = Annotated[
+    Literal["genre", "mood", "instrument", "voice", "era", "other"] | None,
+    Query(description="Keep the tags of one category."),
+]
 Taggram = Annotated[bool, Query(description="Give the scores of every chunk, too.")]
 Form = Annotated[Literal["list", "base64"], Query(description="Numbers in a list, or their bytes.")]
 

@@ -31,9 +31,10 @@ TrackName = Annotated[
     Query(max_length=MOST_TEXT, description="An id, a title, `artist - title`, or a file in the folders of music."),
 ]
 Model = Annotated[
-    str | None, Query(max_length=100, description="One model, its tags as they are; `GET /v1/models` lists them.")
+    str | None,
+    Query(min_length=1, max_length=100, description="One model, its tags as they are; `GET /v1/models` lists them."),
 ]
-Preset = Annotated[str | None, Query(max_length=100, description="Models and merging: `standard` or `full`.")]
+Preset = Annotated[Literal["standard", "full"] | None, Query(description="Models and merging.")]
 
 
 class Body(BaseModel):
@@ -167,7 +168,7 @@ class PlaylistBody(Body):
     route: Literal["around", "through"] = "around"
     variety: float = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
     random_seed: int = Field(default=0, ge=0, lt=2**63)
-    model: str | None = Field(default=None, max_length=100)
+    model: str | None = Field(default=None, min_length=1, max_length=100)
 
 
 class CompatibilityBody(Body):
