@@ -61,6 +61,21 @@ def test_tokens(call: Call, tmp_path: Path) -> None:
     assert call("token", "list", "--data", data) == ("", "")
 
 
+def test_app_passwords(call: Call, tmp_path: Path) -> None:
+    pytest.importorskip("cryptography")
+    data = str(tmp_path / "data")
+    shown, words = call("password", "add", "anna", "--data", data)
+    assert "not shown again" in words
+    assert call("password", "list", "--data", data)[0] == "anna\n"
+    assert call("password", "list", "--data", data, "--json")[0] == '{"name": "anna"}\n'
+    kept = "".join(one.read_text() for one in (tmp_path / "data").iterdir())
+    assert shown.strip() not in kept
+    call("password", "remove", "anna", "--data", data)
+    assert call("password", "list", "--data", data) == ("", "")
+    with pytest.raises(UsageError):
+        call("password", "remove", "anna", "--data", data)
+
+
 def test_tokens_lie_where_the_environment_says(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARMARK_SERVICE", str(tmp_path / "own"))
     call("token", "add", "radio")

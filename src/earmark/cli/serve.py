@@ -1,4 +1,4 @@
-"""`earmark serve`: the service, and the tokens that its clients show."""
+"""`earmark serve`: the service, and the tokens and passwords that its clients show."""
 
 import json
 import sys
@@ -12,6 +12,7 @@ from earmark.cli.catalogue import Address
 from earmark.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from earmark.service.players.passwords import Passwords
     from earmark.service.tokens import Tokens
 
 Host = Annotated[
@@ -32,11 +33,14 @@ Preset = Annotated[str, typer.Option(metavar="NAME", help="Models and merging: s
 Rate = Annotated[int, typer.Option(metavar="N", min=0, help="Requests a minute of one client; 0 for no limit.")]
 AccessLog = Annotated[bool, typer.Option("--access-log", help="Log every request on stderr, without its query.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose it is, or what for.")]
+Player = Annotated[str, typer.Argument(metavar="NAME", help="Whose it is; the user in the player.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines.")]
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 token = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+password = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 app.add_typer(token, name="token", help="Tokens: what clients on other machines show.")
+app.add_typer(password, name="password", help="App passwords, for players that take no API key.")
 
 
 def register(parent: typer.Typer) -> None:
@@ -111,6 +115,39 @@ def remove(name: Name, data: Data = None) -> None:
     """Let a token be none, from the next request on."""
     _tokens(_folder(data)).remove(name)
     output.note(f"the token {name} is none any more")
+
+
+@password.command("add")
+def add_password(name: Player, data: Data = None) -> None:
+    """Make an app password for a player that takes no API key, and show it: this once.
+
+    In the player, NAME is the user. Players that take an API key need none of this: earmark serve token add NAME.
+    """
+    made = _passwords(_folder(data)).add(name)
+    sys.stdout.write(f"{made}\n")
+    output.note("keep it now: it is not shown again")
+
+
+@password.command("list")
+def list_passwords(data: Data = None, as_json: Json = False) -> None:
+    """List who has an app password."""
+    for name in _passwords(_folder(data)).names():
+        sys.stdout.write((json.dumps({"name": name}) if as_json else name) + "\n")
+
+
+@password.command("remove")
+def remove_password(name: Player, data: Data = None) -> None:
+    """Let an app password be none, from the next request on."""
+    _passwords(_folder(data)).remove(name)
+    output.note(f"the password of {name} is none any more")
+
+
+def _passwords(folder: Path) -> "Passwords":
+    try:
+        from earmark.service.players.passwords import Passwords
+    except ImportError as error:
+        raise _missing(error) from error
+    return Passwords(folder)
 
 
 def _folder(data: Path | None) -> Path:
