@@ -1,8 +1,10 @@
 """`earmark serve`: it says where it listens, answers, ends when told to; tokens are shown once."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -107,6 +109,19 @@ def test_whose_fault_a_failed_import_is() -> None:
     assert serve._missing(said) is said
 
 
+def _sent(where: str, data: bytes) -> bytes:
+    """Send bytes as they are, and return what comes back until the connection ends."""
+    host, port = where.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        answer = b""
+        with contextlib.suppress(ConnectionError):  # it may be cut off while data is under way
+            connection.sendall(data)
+        with contextlib.suppress(ConnectionError):
+            while part := connection.recv(65536):
+                answer += part
+        return answer
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_it_listens_answers_and_ends(call: Call, tmp_path: Path) -> None:
     data, library = str(tmp_path / "data"), str(tmp_path / "library")
@@ -124,6 +139,8 @@ def test_it_listens_answers_and_ends(call: Call, tmp_path: Path) -> None:
         headers = {"Authorization": f"Bearer {call('token', 'add', 'radio', '--data', data)[0].strip()}"}
         answer = OPENER.open(Request(f"{where}/v1/tracks?secret=hunter2", headers=headers), timeout=10)
         assert json.load(answer) == {"tracks": [], "total": 0, "next": None}
+        endless = _sent(where, b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 200_000)
+        assert endless[:10] in (b"", b"HTTP/1.1 4")  # nothing, where the answer came while more was sent
         process.send_signal(signal.SIGTERM)
         output, words = process.communicate(timeout=15)
     finally:

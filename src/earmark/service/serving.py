@@ -44,6 +44,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None], access_log: bo
         config = uvicorn.Config(
             app,
             host=settings.host,
+            http="h11",  # whose headers end at 64 KiB; those of httptools do not
             log_config=None,
             access_log=False,  # its lines would hold the keys that stand in addresses
             proxy_headers=False,  # or a client could say itself where it comes from
