@@ -1,0 +1,1 @@
+"""What players ask: OpenSubsonic with its sonic similarity, and the paths that AudioMuse's clients call."""
