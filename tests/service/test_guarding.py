@@ -181,3 +181,18 @@ def test_music_outside(tmp_path: Path, make_client: Make) -> None:
     """Nothing below the folder for data, where tokens lie, is reached by a path."""
     answer = make_client().post("/v1/tag", json={"path": str(tmp_path / "service" / FILE)})
     assert answer.status_code == 400
+
+
+def test_players_show_keys_of_their_own(make_client: Make, settings: Settings) -> None:
+    key = Tokens(settings.data).add("phone")
+    for client in (make_client(), make_client(OUTSIDE, host="0.0.0.0")):
+        refused = client.get("/rest/ping?f=json").json()["subsonic-response"]
+        assert refused["status"] == "failed"
+        answered = client.get(f"/rest/ping?f=json&apiKey={key}").json()["subsonic-response"]
+        assert answered["status"] == "ok"
+        embedded = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "cors"}
+        assert client.get("/rest/ping?f=json", headers=embedded).status_code == 200
+    outside = make_client(OUTSIDE, host="0.0.0.0")
+    assert outside.get("/AudioMuseAI/info").status_code == 401
+    assert outside.get("/rest/../v1/models").status_code == 401
+    assert outside.get("/rest/%2e%2e/v1/models").status_code in (401, 404)

@@ -12,6 +12,7 @@ from earmark.service.guarding import Guard
 from earmark.service.hearing import Hearing
 from earmark.service.limits import Limits
 from earmark.service.metrics import Measuring, Metrics
+from earmark.service.players import routes as players
 from earmark.service.routes import choosing, comparing, docs, facts, hearing, tracks
 from earmark.service.settings import Settings
 from earmark.service.state import Service
@@ -59,6 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(choosing.router(service))
     app.include_router(comparing.router(service))
     app.include_router(facts.router(service, metrics))
+    app.include_router(players.router(service))
     app.include_router(docs.router(app.openapi))
     # The last one that is added stands first.
     app.add_middleware(Limits, most_upload=settings.most_upload, timeout=settings.timeout)
