@@ -5,7 +5,11 @@ References
 https://opensubsonic.netlify.app/docs/extensions/apikeyauth/, https://www.subsonic.org/pages/api.jsp
 """
 
+import logging
+
+from earmark.errors import InputError, MissingExtraError
 from earmark.service.players.failures import (
+    GENERIC,
     MISSING,
     NO_PASSWORD,
     NO_SALT,
@@ -18,6 +22,7 @@ from earmark.service.players.parameters import Parameters
 from earmark.service.players.passwords import Passwords
 from earmark.service.tokens import Tokens
 
+LOGGER = logging.getLogger("earmark.service")
 _ADD_KEY = "whoever runs the service makes a key: earmark serve token add NAME"
 _ADD_PASSWORD = "for a player that takes no API key: earmark serve password add NAME"
 _MOST_SALT = 1000  # characters
@@ -67,6 +72,11 @@ def _by_salt(parameters: Parameters, passwords: Passwords) -> str:
             NO_SALT, "token and salt are not taken here: send an API key", hint=f"{_ADD_KEY}; {_ADD_PASSWORD}"
         )
     user, token, salt = (parameters.need(name) for name in ("u", "t", "s"))
-    if len(salt) > _MOST_SALT or not passwords.check(user, token, salt):
+    try:
+        knows = len(salt) <= _MOST_SALT and passwords.check(user, token, salt)
+    except (InputError, MissingExtraError) as error:  # its words name folders, and nobody has logged in yet
+        LOGGER.error("%s (%s)", error.message, error.hint)
+        raise Failure(GENERIC, "app passwords cannot be read", hint="the log of the service says why") from error
+    if not knows:
         raise Failure(WRONG_LOGIN, "wrong username or password", hint=_ADD_PASSWORD)
     return user

@@ -148,4 +148,4 @@ class Passwords:
 
 
 def _parse(plain: Any) -> dict[str, str]:
-    return {str(name): str(kept) for name, kept in plain["passwords"].items()}
+    return {str(name): str(kept) for name, kept in dict(plain["passwords"]).items()}
