@@ -16,6 +16,12 @@ ROUTES = {
 
 
 @pytest.fixture
+def client(still: TestClient) -> TestClient:
+    """Nothing here changes the service: one serves all tests."""
+    return still
+
+
+@pytest.fixture
 def document(client: TestClient) -> Any:
     return client.get("/openapi.json").json()
 

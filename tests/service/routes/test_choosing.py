@@ -11,6 +11,18 @@ from earmark.library.search import Seed
 from ...library.conftest import track_id
 
 
+@pytest.fixture
+def client(still: TestClient) -> TestClient:
+    """Nothing here changes the service: one serves all tests."""
+    return still
+
+
+@pytest.fixture
+def library_address(still: TestClient) -> str:
+    address: str = still.app.state.service.settings.library  # type: ignore[attr-defined]
+    return address
+
+
 def ids(answer: Any, key: str = "matches") -> list[str]:
     assert answer.status_code == 200, answer.text
     return [track["id"] for track in answer.json()[key]]

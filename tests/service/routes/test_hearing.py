@@ -21,13 +21,20 @@ TONE = np.sin(np.arange(16000) / 9).astype(np.float32) / 2
 
 
 @pytest.fixture
-def fake(client: TestClient) -> FakeTagger:
-    return put(client.app.state.hearing)  # type: ignore[attr-defined]
+def client(still: TestClient) -> TestClient:
+    """Nothing here changes the service: one serves all tests."""
+    return still
 
 
 @pytest.fixture
-def still_fake(still: TestClient) -> FakeTagger:
-    return put(still.app.state.hearing)  # type: ignore[attr-defined]
+def music(still: TestClient) -> Path:
+    folder: Path = still.app.state.service.settings.music[0]  # type: ignore[attr-defined]
+    return folder
+
+
+@pytest.fixture
+def fake(client: TestClient) -> FakeTagger:
+    return put(client.app.state.hearing)  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +43,7 @@ def still_secret(still: TestClient) -> Path:
     music: Path = still.app.state.service.settings.music[0]  # type: ignore[attr-defined]
     secret = music.parent / "secret.wav"
     write(secret, TONE, 16000)
-    (music / "album").mkdir()
+    (music / "album").mkdir(exist_ok=True)
     (music / "link.wav").symlink_to(secret)
     (music / "links").symlink_to(music.parent)
     return secret
@@ -45,7 +52,7 @@ def still_secret(still: TestClient) -> Path:
 @pytest.fixture
 def tone(music: Path) -> Path:
     path = music / "album" / "tone.wav"
-    path.parent.mkdir()
+    path.parent.mkdir(exist_ok=True)
     write(path, TONE, 16000)
     return path
 
@@ -106,7 +113,7 @@ def test_embeddings(client: TestClient, fake: FakeTagger, tone: Path) -> None:
     ],
 )  # fmt: skip
 def test_no_file_outside_the_music(
-    still: TestClient, still_fake: FakeTagger, still_secret: Path, route: str, path: str
+    still: TestClient, fake: FakeTagger, still_secret: Path, route: str, path: str
 ) -> None:
     import json
 
@@ -114,7 +121,7 @@ def test_no_file_outside_the_music(
     answer = still.post(route, content=body, headers={"content-type": "application/json"})
     assert answer.status_code in (400, 422), answer.text
     assert set(answer.json()) == {"error", "hint"}
-    assert still_fake.n_blocks == 0
+    assert fake.n_blocks == 0
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -139,7 +146,7 @@ def test_no_file_outside_the_music(
     ],
 )
 def test_requests_that_hold_no_audio(
-    still: TestClient, still_fake: FakeTagger, route: str, request_: dict[str, Any], error: str
+    still: TestClient, fake: FakeTagger, route: str, request_: dict[str, Any], error: str
 ) -> None:
     answer = still.post(route, **request_)
     assert answer.status_code == 400, answer.text
@@ -164,7 +171,7 @@ def test_a_full_queue(client: TestClient, fake: FakeTagger, tone: Path, monkeypa
 
 
 def test_a_request_that_takes_too_long(make_client: Callable[..., TestClient], tone: Path) -> None:
-    client = make_client(timeout=0.05)
+    client = make_client(timeout=0.05, music=(tone.parents[1].resolve(),))
     fake = put(client.app.state.hearing)  # type: ignore[attr-defined]
     fake.may_go.clear()
     answer = client.post("/v1/tag", json={"path": "album/tone.wav"})
