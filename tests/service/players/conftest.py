@@ -93,12 +93,13 @@ def key(settings: Settings) -> str:
 
 
 @pytest.fixture
-def client(service: Service) -> TestClient:
+def client(service: Service) -> Iterator[TestClient]:
     """A client of the players' API alone."""
     app = FastAPI()
     errors.register(app)
     app.include_router(router(service))
-    return TestClient(app)
+    with TestClient(app) as made:  # one event loop for all requests
+        yield made
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 
 from earmark.service.app import create_app
 from earmark.service.players.passwords import Passwords
-from earmark.service.players.routes import router
 from earmark.service.serving import listen
 from earmark.service.settings import Settings
 
@@ -25,8 +24,6 @@ uvicorn = pytest.importorskip("uvicorn")
 def port(settings: Settings) -> Iterator[int]:
     """The port of a running service."""
     app = create_app(settings)
-    if not any(getattr(route, "path", "") == "/rest/{method}" for route in app.routes):
-        app.include_router(router(app.state.service))
     listener = listen("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None))
     thread = threading.Thread(target=lambda: server.run(sockets=[listener]))

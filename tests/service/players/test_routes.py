@@ -72,3 +72,10 @@ def test_odd_bytes_do_no_harm(client: Any, key: str) -> None:
     for query in ("id=%00%ff%fe", "id=%ed%a0%80", "&&=&id", "path=%00", "mbid=%00"):
         answer = client.get(f"/rest/getSong?apiKey={key}&f=json&{query}")
         assert answer.json()["subsonic-response"]["error"]["code"] in (10, 70)
+
+
+def test_the_document_of_the_service_holds_it(client: Any) -> None:
+    paths = client.app.openapi()["paths"]
+    assert set(paths["/rest/{method}"]) == {"get", "post"}
+    given = {one["name"] for one in paths["/AudioMuseAI/similar_tracks"]["get"]["parameters"]}
+    assert {"item_id", "path", "mbid", "n"} <= given

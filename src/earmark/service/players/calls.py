@@ -1,6 +1,6 @@
 """What a method of the players' API is given: who asks, for what, and what the service keeps for players."""
 
-from dataclasses import dataclass
+from functools import cached_property
 
 from earmark.service.players.failures import GENERIC, MISSING, NOT_FOUND, Failure
 from earmark.service.players.parameters import Parameters
@@ -28,7 +28,6 @@ class Players:
         self.passwords = Passwords(service.settings.data)
 
 
-@dataclass(frozen=True)
 class Call:
     """A request of a player.
 
@@ -39,13 +38,12 @@ class Call:
     user : who asks; "" where nobody has to log in
     """
 
-    players: Players
-    parameters: Parameters
-    user: str
+    def __init__(self, players: Players, parameters: Parameters, user: str) -> None:
+        self.players, self.parameters, self.user = players, parameters, user
 
-    @property
+    @cached_property
     def tree(self) -> Tree:
-        """What can be browsed."""
+        """What can be browsed, the same throughout the request."""
         return self.players.shelf.tree()
 
 
