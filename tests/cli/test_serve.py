@@ -20,6 +20,7 @@ pytest.importorskip("lancedb")
 
 from earmark.cli import serve
 from earmark.errors import InputError, MissingExtraError, UnknownNameError, UsageError
+from earmark.service.settings import Settings
 
 Call = Callable[..., tuple[str, str]]
 PROGRAM = "import typer; from earmark.cli import serve; p = typer.Typer(); serve.register(p); p(standalone_mode=False)"
@@ -61,6 +62,22 @@ def test_tokens(call: Call, tmp_path: Path) -> None:
         call("token", "remove", "kitchen", "--data", data)
     call("token", "remove", "kitchen radio", "--data", data)
     assert call("token", "list", "--data", data) == ("", "")
+
+
+def test_a_worker_is_told_what_the_service_is(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from earmark.service.jobs import worker
+
+    told: list[object] = []
+
+    def work(settings: Settings, *, on_ready: Callable[[str], None], n_workers: int) -> None:
+        told.extend([settings.music, settings.workers, settings.preset, n_workers])
+        on_ready("a table")
+
+    monkeypatch.setattr(worker, "work", work)
+    options = ["--music", str(tmp_path), "--data", str(tmp_path / "data"), "--workers", "3", "--jobs", "1"]
+    _, words = call("worker", *options)
+    assert told == [(tmp_path.resolve(),), 3, "standard", 1]
+    assert words == "waiting for jobs in a table\n"
 
 
 def test_app_passwords(call: Call, tmp_path: Path) -> None:

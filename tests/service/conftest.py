@@ -66,7 +66,7 @@ def make_client(settings: Settings) -> Iterator[Callable[..., TestClient]]:
     open_clients: list[TestClient] = []
 
     def make(client: dict[str, Any] | None = None, **options: Any) -> TestClient:
-        app = create_app(replace(settings, **options))
+        app = create_app(replace(settings, **options), n_jobs=0)
         made = TestClient(app, **{"base_url": "http://127.0.0.1:8337", "client": ("127.0.0.1", 5000)} | (client or {}))
         made.__enter__()
         open_clients.append(made)
@@ -90,6 +90,6 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     music = folder / "music"
     music.mkdir()
     address = make_catalogue(folder / "catalogue", music)
-    app = create_app(make_settings(library=address, music=[music], data=folder / "service", rate=0))
+    app = create_app(make_settings(library=address, music=[music], data=folder / "service", rate=0), n_jobs=0)
     with TestClient(app, base_url="http://127.0.0.1:8337", client=("127.0.0.1", 5000)) as made:
         yield made

@@ -30,6 +30,7 @@ Data = Annotated[
 ]  # fmt: skip
 Workers = Annotated[int, typer.Option(metavar="N", min=1, help="Files that are heard at a time.")]
 Preset = Annotated[str, typer.Option(metavar="NAME", help="Models and merging: standard, or full (one model more).")]
+NJobs = Annotated[int, typer.Option("--jobs", metavar="N", min=1, help="Jobs at a time.")]
 Rate = Annotated[int, typer.Option(metavar="N", min=0, help="Requests a minute of one client; 0 for no limit.")]
 AccessLog = Annotated[bool, typer.Option("--access-log", help="Log every request on stderr, without its query.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose it is, or what for.")]
@@ -89,6 +90,30 @@ def serve(
         sys.stdout.flush()
 
     run(settings, on_ready=tell, access_log=access_log)
+
+
+@app.command("worker")
+def worker(
+    music: Music = None,
+    address: Address = None,
+    data: Data = None,
+    workers: Workers = 2,
+    preset: Preset = "standard",
+    jobs: NJobs = 2,
+) -> None:
+    """Do the jobs of a service from a process of its own, or from another machine; Ctrl-C stops.
+
+    It takes the same --music, --library and --data as the service. Workers on several machines share a Redis
+    (EARMARK_REDIS_URL), a catalogue that all reach, and the folders of music under the same paths.
+    """
+    from earmark.service.settings import make_settings
+
+    settings = make_settings(library=address, music=music or (), data=data, workers=workers, preset=preset)
+    try:
+        from earmark.service.jobs.worker import work
+    except ImportError as error:
+        raise _missing(error) from error
+    work(settings, on_ready=lambda table: output.note(f"waiting for jobs in {table}"), n_workers=jobs)
 
 
 @token.command("add")

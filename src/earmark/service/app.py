@@ -10,6 +10,8 @@ from earmark._version import __version__
 from earmark.service import errors
 from earmark.service.guarding import Guard
 from earmark.service.hearing import Hearing
+from earmark.service.jobs import routes as job_routes
+from earmark.service.jobs.managing import N_WORKERS, Jobs
 from earmark.service.limits import Limits
 from earmark.service.metrics import Measuring, Metrics
 from earmark.service.players import routes as players
@@ -24,24 +26,27 @@ _ABOUT = (
 )
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, *, n_jobs: int = N_WORKERS) -> FastAPI:
     """Make the app of a service.
 
     Parameters
     ----------
     settings : what it is told
+    n_jobs : that are done at a time in this process; 0 leaves them to workers of their own
 
     Returns
     -------
     an app; what it opens is closed when it ends (its lifespan)
     """
     service, metrics = Service(settings), Metrics()
-    ears = Hearing(settings, metrics)
+    ears, jobs = Hearing(settings, metrics), Jobs(service, metrics=metrics, n_workers=n_jobs)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await service.run(jobs.start)
         yield
         ears.close()
+        await service.run(jobs.stop)
         service.close()
 
     app = FastAPI(
@@ -53,12 +58,13 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    app.state.service, app.state.metrics, app.state.hearing = service, metrics, ears
+    app.state.service, app.state.metrics, app.state.hearing, app.state.jobs = service, metrics, ears, jobs
     errors.register(app)
     app.include_router(hearing.router(service, ears))
     app.include_router(tracks.router(service))
     app.include_router(choosing.router(service))
     app.include_router(comparing.router(service))
+    app.include_router(job_routes.router(service, jobs))
     app.include_router(facts.router(service, metrics))
     app.include_router(players.router(service))
     app.include_router(docs.router(app.openapi))

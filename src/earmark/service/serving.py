@@ -53,7 +53,8 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None], access_log: bo
             timeout_graceful_shutdown=GRACE,
             timeout_keep_alive=10,
         )
-        _Server(config, lambda: on_ready(address_of(settings.host, listener))).run(sockets=[listener])
+        where = address_of(settings.host, listener)
+        _Server(config, lambda: on_ready(where), app.state.jobs.end_streams).run(sockets=[listener])
     finally:
         listener.close()
 
@@ -61,14 +62,19 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None], access_log: bo
 class _Server(uvicorn.Server):
     """A server that says when it listens, and for which a signal to stop is no failure."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None], on_stop: Callable[[], None]) -> None:
         super().__init__(config)
-        self._on_ready = on_ready
+        self._on_ready, self._on_stop = on_ready, on_stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say so."""
         await super().startup(sockets)
         self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let go those who only listen on, then wait for the others."""
+        self._on_stop()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
