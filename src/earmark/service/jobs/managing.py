@@ -1,5 +1,6 @@
 """The jobs of a running service: their table, and the workers in its process."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -9,6 +10,7 @@ from earmark.errors import EarmarkError
 from earmark.service.jobs.job import Rules, State
 from earmark.service.jobs.kinds import Doing
 from earmark.service.jobs.queue import Queue
+from earmark.service.jobs.redis_table import RedisTable
 from earmark.service.jobs.running import Worker
 from earmark.service.jobs.table import open_table
 from earmark.service.jobs.uploads import KEPT, ON_ITS_WAY, SHARE, Uploads
@@ -93,6 +95,8 @@ class Jobs:
         """
         queue, do = self.queue, Doing(self.service, self.uploads)
         places = ("", self.uploads.place())
+        if isinstance(queue.table, RedisTable):
+            _check_log(queue.table)
         for i in range(self._n_workers):
             worker = Worker(queue, do, places=places, tidy=self.tidy)
             thread = threading.Thread(target=_run, args=(worker,), name=f"earmark-jobs-{i}", daemon=True)
@@ -144,6 +148,13 @@ class Jobs:
             return 0.0 if job.has_ended else float("inf")
 
         self.uploads.tidy(keeps)
+
+
+def _check_log(table: RedisTable) -> None:
+    """Say so if jobs are lost with the power."""
+    with contextlib.suppress(EarmarkError):  # it is away: workers say so
+        if table.is_kept() is False:
+            LOGGER.warning("this Redis keeps no log, and may lose jobs when it ends: CONFIG SET appendonly yes")
 
 
 def _run(worker: Worker) -> None:

@@ -46,12 +46,13 @@ class Queue:
         new = Job(steps.new_id() if id is None else id, kind, parameters, now, place=place, next_try=now)
         job = self.table.insert(new, most_open=self.rules.most_open)
         if job is None:
-            raise TooBusy(
-                f"{self.rules.most_open} jobs wait or run already", hint="wait until some have ended, or cancel some",
-                retry_after=_RETRY,
-            )  # fmt: skip
+            raise self._full()
         self.waking.wake()
         return job
+
+    def _full(self) -> TooBusy:
+        hint = "wait until some have ended, or cancel some"
+        return TooBusy(f"{self.rules.most_open} jobs wait or run already", hint=hint, retry_after=_RETRY)
 
     def get(self, id: str) -> Job:
         """Return a job.
@@ -101,9 +102,8 @@ class Queue:
             If too many wait already.
         """
         counts = self.table.counts()
-        if counts["waiting"] + counts["running"] >= self.rules.most_open:
-            raise TooBusy(f"{self.rules.most_open} jobs wait or run already", hint="wait until some have ended",
-                          retry_after=_RETRY)  # fmt: skip
+        if self.get(id).has_ended and counts["waiting"] + counts["running"] >= self.rules.most_open:
+            raise self._full()
         after = self.table.change(id, partial(steps.retried, now=self.table.now()))
         job = after or self.get(id)
         if job.state == "waiting":

@@ -7,7 +7,6 @@ and job and sets change together or not at all. Redis loses what it does not wri
 """
 
 import contextlib
-import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,10 +18,10 @@ from earmark.errors import InputError, SourceError
 from earmark.service.jobs.job import ENDED, OPEN, STATES, Job, State, from_json
 from earmark.service.jobs.table import Step
 
-LOGGER = logging.getLogger("earmark.service")
 TIMEOUT = 5.0
 """Seconds until Redis counts as gone."""
 _PREFIX = "{earmark}:jobs"  # in braces: all keys in one slot of a cluster
+_OPEN, _LEASES, _ENDED = (f"{_PREFIX}:{name}" for name in ("open", "leases", "ended"))
 _TRIES = 50  # of a step that others come before
 
 
@@ -65,11 +64,10 @@ class RedisTable:
         with self._worded():
             number = int(self._redis.incr(f"{_PREFIX}:number"))
             numbered = replace(job, number=number)
-            opened = f"{_PREFIX}:open"
             for _ in range(_TRIES):
                 with self._pipeline() as pipe, contextlib.suppress(redis.WatchError):
-                    pipe.watch(opened)
-                    if int(pipe.zcard(opened)) >= most_open:
+                    pipe.watch(_OPEN)
+                    if int(pipe.zcard(_OPEN)) >= most_open:
                         return None
                     pipe.multi()
                     self._write(pipe, None, numbered)
@@ -82,9 +80,9 @@ class RedisTable:
         pipe.set(_key(after.id), after.to_json())
         if before is not None:
             for name in _sets(before).keys() - _sets(after).keys():
-                pipe.zrem(name, before.id)
-        for name, score in _sets(after).items():
-            pipe.zadd(name, {after.id: score})
+                pipe.zrem(name, _sets(before)[name][0])
+        for name, (member, score) in _sets(after).items():
+            pipe.zadd(name, {member: score})
 
     def get(self, id: str) -> Job | None:
         """See `JobTable`."""
@@ -115,13 +113,13 @@ class RedisTable:
         with self._worded():
             for place in places:
                 some: Any = self._redis.zrangebyscore(_waiting(place), "-inf", now, 0, limit, withscores=True)
-                found += [(score, id.decode()) for id, score in some]
-        return [id for _, id in sorted(found)[:limit]]
+                found += [(score, member.decode()) for member, score in some]
+        return [member.partition(":")[2] for _, member in sorted(found)[:limit]]
 
     def expired(self, *, now: float, limit: int) -> Sequence[str]:
         """See `JobTable`."""
         with self._worded():
-            some: Any = self._redis.zrangebyscore(f"{_PREFIX}:leases", "-inf", now, 0, limit)
+            some: Any = self._redis.zrangebyscore(_LEASES, "-inf", now, 0, limit)
         return [id.decode() for id in some]
 
     def page(self, *, state: State | None, before: int | None, limit: int) -> Sequence[Job]:
@@ -141,12 +139,9 @@ class RedisTable:
 
     def forget(self, *, ended_before: float, most_ended: int) -> Sequence[str]:
         """See `JobTable`."""
-        name = f"{_PREFIX}:ended"
         with self._worded():
-            old: Any = self._redis.zrangebyscore(name, "-inf", f"({ended_before}")
-            surplus: Any = (
-                self._redis.zrange(name, 0, -most_ended - 1) if most_ended else self._redis.zrange(name, 0, -1)
-            )
+            old: Any = self._redis.zrangebyscore(_ENDED, "-inf", f"({ended_before}")
+            surplus: Any = self._redis.zrange(_ENDED, 0, -most_ended - 1)
         ids = [id.decode() for id in dict.fromkeys([*old, *surplus])]
         return [id for id in ids if self._forget(id)]
 
@@ -161,8 +156,8 @@ class RedisTable:
                 return False
             pipe.multi()
             pipe.delete(_key(id))
-            for name in _sets(job):
-                pipe.zrem(name, id)
+            for name, (member, _) in _sets(job).items():
+                pipe.zrem(name, member)
             pipe.execute()
             return True
         return False
@@ -230,15 +225,16 @@ def _listed(state: State | None) -> str:
     return f"{_PREFIX}:list:{state or 'all'}"
 
 
-def _sets(job: Job) -> dict[str, float]:
-    """Return the sorted sets in which a job is, and its score in each."""
-    sets = {_listed(None): float(job.number), _listed(job.state): float(job.number)}
+def _sets(job: Job) -> dict[str, tuple[str, float]]:
+    """Return the sorted sets in which a job is: under which name, and its score."""
+    number = float(job.number)
+    sets = {_listed(None): (job.id, number), _listed(job.state): (job.id, number)}
     if job.state in OPEN:
-        sets[f"{_PREFIX}:open"] = float(job.number)
+        sets[_OPEN] = (job.id, number)
     if job.state == "waiting":
-        sets[_waiting(job.place)] = job.due
+        sets[_waiting(job.place)] = (f"{job.number:015d}:{job.id}", job.due)  # equal scores are in order of names
     elif job.state == "running":
-        sets[f"{_PREFIX}:leases"] = job.due
+        sets[_LEASES] = (job.id, job.due)
     elif job.state in ENDED:
-        sets[f"{_PREFIX}:ended"] = job.due
+        sets[_ENDED] = (job.id, job.due)
     return sets
