@@ -19,7 +19,9 @@ def running(**values: Any) -> Job:
 
 
 def test_a_job_is_kept_as_it_is() -> None:
-    job = running(result={"a": [1, None]}, progress=Progress(2, 7, "Sigur Rós \udcff"), error={"error": "x", "hint": None})
+    job = running(
+        result={"a": [1, None]}, progress=Progress(2, 7, "Sigur Rós \udcff"), error={"error": "x", "hint": None}
+    )
     assert from_json(job.to_json()) == job
     newer = job.to_json()[:-1] + ',"of a newer version":1}'
     assert from_json(newer) == job
@@ -102,7 +104,9 @@ def test_cancelling() -> None:
 
 
 def test_trying_later() -> None:
-    later = steps.postponed(running(), owner="one", now=105.0, wait=5.0, counts=True, error={"error": "x", "hint": None})
+    later = steps.postponed(
+        running(), owner="one", now=105.0, wait=5.0, counts=True, error={"error": "x", "hint": None}
+    )
     assert later is not None
     assert (later.state, later.failures, later.next_try, later.attempts) == ("waiting", 1, 110.0, 1)
     now = steps.retried(later, now=106.0)

@@ -136,9 +136,7 @@ def test_following_a_job_to_its_end(busy: Callable[[Do], TestClient]) -> None:
     assert odd == missed
 
 
-def test_a_line_is_sent_where_there_is_no_news(
-    client: TestClient, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_line_is_sent_where_there_is_no_news(client: TestClient, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "_EVERY", 0.01)
     monkeypatch.setattr(events, "HEARTBEAT", 0.05)
     id = begin(client)["id"]
@@ -247,6 +245,14 @@ def test_what_is_no_job(still: TestClient, body: Any, status: int) -> None:
     assert still.get("/v1/jobs").json()["jobs"] == []
 
 
+@pytest.mark.parametrize("path", ["\\ud800", "a\\u0000b", "x" * 1000, "", "\\udcff.wav"])
+def test_names_that_no_file_has(still: TestClient, path: str) -> None:
+    for body in (f'{{"kind": "tag", "parameters": {{"path": "{path}"}}}}',
+                 f'{{"kind": "add", "parameters": {{"paths": ["{path}"]}}}}'):  # fmt: skip
+        answer = still.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code in (400, 422), answer.text
+
+
 @pytest.mark.parametrize("method", ["GET /", "GET /events", "POST /cancel", "POST /retry"])
 def test_a_job_that_is_none(still: TestClient, method: str) -> None:
     verb, _, rest = method.partition(" /")
@@ -266,6 +272,8 @@ def test_pages(client: TestClient, jobs: Jobs) -> None:
     assert ([job["id"] for job in rest["jobs"]], rest["next"]) == (ids[1::-1], None)
     assert [job["id"] for job in client.get("/v1/jobs?state=cancelled").json()["jobs"]] == [ids[0]]
     assert client.get("/v1/jobs?cursor=x").status_code == 400
+    assert client.get(f"/v1/jobs?cursor={'9' * 18}").json()["jobs"][0]["id"] == ids[-1]
+    assert client.get(f"/v1/jobs?cursor={'9' * 19}").status_code == 422
     assert client.get("/v1/jobs?state=odd").status_code == 422
 
 
@@ -283,7 +291,10 @@ def test_a_table_that_is_away(client: TestClient, jobs: Jobs, monkeypatch: pytes
 
     for name in ("insert", "get", "page", "counts", "change"):
         monkeypatch.setattr(jobs.queue.table, name, away)
-    assert client.post("/v1/jobs", json={"kind": "add"}).json() == {"error": "Redis does not answer", "hint": "start it"}
+    assert client.post("/v1/jobs", json={"kind": "add"}).json() == {
+        "error": "Redis does not answer",
+        "hint": "start it",
+    }
     assert client.get("/v1/jobs").status_code == 502
     assert "earmark_jobs_waiting NaN" in client.get("/metrics").text
 

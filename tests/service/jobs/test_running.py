@@ -225,7 +225,9 @@ def test_a_worker_that_lost_its_job_stops_and_notes_nothing(queue: Queue) -> Non
     with working(queue, do):
         id = queue.add("add", {}).id
         wait_for(queue, id, "running")
-        queue.table.change(id, lambda job: replace(job, owner="another", lease_until=time.time() + 60))  # as if it slept
+        queue.table.change(
+            id, lambda job: replace(job, owner="another", lease_until=time.time() + 60)
+        )  # as if it slept
         assert stopped.wait(10)
         time.sleep(3 * FAST.beat)
         job = queue.get(id)

@@ -41,7 +41,7 @@ _FORM: dict[str, Any] = {
 }
 
 Limit = Annotated[int, Query(ge=1, le=MOST_LISTED, description="How many jobs a page holds.")]
-Cursor = Annotated[str | None, Query(max_length=20, description="`next` of the page before.")]
+Cursor = Annotated[str | None, Query(max_length=18, description="`next` of the page before.")]
 LastEvent = Annotated[str | None, Header(alias="Last-Event-ID", max_length=40, description="What was seen last.")]
 OfState = Annotated[State | None, Query(description="Only jobs in this state.")]
 
