@@ -88,7 +88,7 @@ def train(
     check_folder(folder, resume=resume)
     if config.get("run", {}).get("tensorboard"):
         need_tensorboard()
-    with _worded_errors():
+    with _leaving_others_on_error(), _worded_errors():
         run = set_up(config, on_stage=on_stage)
         check_monitor(run)
         is_first = run.fabric.is_global_zero
@@ -319,6 +319,20 @@ def _by_the_first(run: Run, write: Callable[[], None]) -> None:
     problem = run.fabric.broadcast(problem)
     if problem is not None:
         raise problem
+
+
+@contextmanager
+def _leaving_others_on_error() -> Iterator[None]:
+    """End the connections to other devices on the way out of an error.
+
+    Threads that still wait for them when the interpreter ends would end it with SIGABRT, and the exit status be lost.
+    """
+    try:
+        yield
+    except BaseException:
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+        raise
 
 
 @contextmanager
