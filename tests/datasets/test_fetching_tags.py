@@ -10,6 +10,7 @@ import pytest
 
 from earmark.datasets import fetching_tags, open_dataset
 from earmark.datasets.fetching_tags import Fetched, fetch_tags
+from earmark.datasets.journal import open_journal
 from earmark.errors import InputError, SourceError, UnknownNameError, UsageError
 from earmark.sources.lastfm import Tags
 from earmark.sources.likes_csv import read_likes
@@ -229,7 +230,7 @@ def test_places_that_will_not_do(fill: Fill, tmp_path: Path) -> None:
 
 def test_a_journal_is_written_by_one(service: Known, fill: Fill, tmp_path: Path) -> None:
     with (
-        fetching_tags._opened(tmp_path / "out.csv.journal"),
+        open_journal(tmp_path / "out.csv.journal", fetching_tags._HEADER, refused=("no journal", "none")),
         pytest.raises(InputError, match="another process writes to this journal"),
     ):
         fill()

@@ -19,19 +19,17 @@ same call goes on with it, and asks about none of them again.
 
 import csv
 import io
-import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from io import FileIO
 from pathlib import Path
 from typing import Any, Protocol
 
 from earmark.datasets.cells import join_cell
+from earmark.datasets.journal import LineJournal, open_journal
 from earmark.errors import InputError, SourceError, UnknownNameError, UsageError
-from earmark.files import cannot_write, disk_errors, lock_for_writing, replacing
+from earmark.files import disk_errors, replacing
 from earmark.sources.answers import Progress, tell
 from earmark.sources.http import Api
 from earmark.sources.lastfm import LEVELS, LastFm, Tags
@@ -45,6 +43,7 @@ MOST_FAILURES = 5  # in a row: then it is no track's fault
 KEPT = ("artist", "title", "album", "id", "path")  # columns that are written under these names
 IDS = ("id", "track_id", "track id")  # what a column of ids is called; numbers of other services need not be unique
 _HEADER = {"earmark": "fetched tags", "source": "lastfm"}
+_REFUSED = ("not a journal of tags", "remove it, or write to another table")
 Key = tuple[str, str, str]
 
 
@@ -128,7 +127,8 @@ def fetch_tags(
     _check(old, new, cells, force)
     finder = LastFm(api=api, keep_tracks=False)
     journal_path = new.with_name(f"{new.name}.journal")
-    with _opened(journal_path) as journal:
+    with open_journal(journal_path, _HEADER, refused=_REFUSED) as lines:
+        journal = _Answers(lines)
         failures, n_asked = _ask(cells, finder, journal, on_progress)
         _write(old, new, cells, journal, failures)
         found = _counted(cells, journal, failures, n_asked, new)
@@ -192,7 +192,7 @@ def _key(cells: Cells, row: Sequence[str]) -> Key:
     return (cells.cell(row, "artist"), cells.cell(row, "title"), cells.cell(row, "album"))
 
 
-def _ask(cells: Cells, finder: Finder, journal: "_Journal", on_progress: Progress | None) -> tuple[dict[Key, str], int]:
+def _ask(cells: Cells, finder: Finder, journal: "_Answers", on_progress: Progress | None) -> tuple[dict[Key, str], int]:
     """Ask about every track that the journal does not know; return what failed, and how many were asked about."""
     keys = list(dict.fromkeys(_key(cells, row) for row in cells.rows))
     failures: dict[Key, str] = {}
@@ -214,7 +214,7 @@ def _ask(cells: Cells, finder: Finder, journal: "_Journal", on_progress: Progres
     return failures, n_asked
 
 
-def _write(old: Path, new: Path, cells: Cells, journal: "_Journal", failures: Mapping[Key, str]) -> None:
+def _write(old: Path, new: Path, cells: Cells, journal: "_Answers", failures: Mapping[Key, str]) -> None:
     header = new_header(cells)
     needs_id = not {"id", "path"} & cells.places.keys()
     text = io.StringIO(newline="")
@@ -241,7 +241,7 @@ def _path(old: Path, new: Path, cell: str) -> str:
     return os.path.relpath(old.parent.resolve() / name, new.parent.resolve())
 
 
-def _counted(cells: Cells, journal: "_Journal", failures: Mapping[Key, str], n_asked: int, new: Path) -> Fetched:
+def _counted(cells: Cells, journal: "_Answers", failures: Mapping[Key, str], n_asked: int, new: Path) -> Fetched:
     keys = [_key(cells, row) for row in cells.rows]
     levels = Counter(journal.known[key].level if key in journal.known else FAILED * (key in failures) for key in keys)
     return Fetched(
@@ -256,25 +256,14 @@ def _counted(cells: Cells, journal: "_Journal", failures: Mapping[Key, str], n_a
     )
 
 
-class _Journal:
-    """What was answered, line by line, so that an interruption loses nothing."""
+class _Answers:
+    """What was answered, kept line by line."""
 
-    def __init__(self, file: FileIO, name: str) -> None:
-        self._file, self._name = file, name
+    def __init__(self, lines: LineJournal) -> None:
+        self._lines = lines
         self.known: dict[Key, Tags] = {}
-
-    def read(self) -> None:
-        """Read what there is, and begin the journal if it is empty."""
-        self._file.seek(0)
-        lines = self._file.readall().split(b"\n")
-        if lines == [b""]:
-            self._write(_HEADER)
-        elif _parsed(lines[0]) != _HEADER:
-            raise InputError(f"{self._name}: not a journal of tags", hint="remove it, or write to another table")
-        elif lines[-1]:
-            self._file.write(b"\n")  # behind a line that was cut off
-        for line in lines[1:]:
-            match _parsed(line):
+        for entry in lines.entries:
+            match entry:
                 case {"track": [str(artist), str(title), str(album)], "level": str(level), "tags": dict(tags)} if (
                     level in ("", *LEVELS) and all(isinstance(weight, int | float) for weight in tags.values())
                 ):
@@ -282,33 +271,5 @@ class _Journal:
 
     def add(self, key: Key, tags: Tags) -> None:
         """Keep an answer."""
-        self._write({"track": key, "level": tags.level, "tags": dict(tags.weights)})
+        self._lines.add({"track": key, "level": tags.level, "tags": dict(tags.weights)})
         self.known[key] = tags
-
-    def _write(self, plain: object) -> None:
-        line = json.dumps(plain).encode() + b"\n"
-        try:
-            n_written = self._file.write(line)
-        except OSError as error:
-            raise cannot_write(self._name, error) from error
-        if n_written != len(line):
-            raise InputError(f"{self._name}: cannot be written: the disk is full", hint="free some space; then go on")
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[_Journal]:
-    with disk_errors(path):
-        file = path.open("ab+", buffering=0)  # closed below; errors of its user are no disk's
-    with file:
-        if not lock_for_writing(file):
-            raise InputError(f"{path}: another process writes to this journal", hint="wait for it to end")
-        journal = _Journal(file, os.fspath(path))
-        journal.read()
-        yield journal
-
-
-def _parsed(line: bytes) -> object:
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None

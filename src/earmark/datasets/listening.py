@@ -4,21 +4,19 @@ A journal is a JSON-lines file: a header, then a line per file with its size and
 file was looked into. An interrupted run goes on with it, and a file that has changed since is looked into again.
 """
 
-import errno
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from io import FileIO
 from pathlib import Path
 
 from earmark.audio.io import open_audio
-from earmark.errors import EarmarkError, InputError
-from earmark.files import disk_errors, lock_for_writing
+from earmark.datasets.journal import LineJournal, open_journal
+from earmark.errors import EarmarkError
 from earmark.parallel import cpu_count, map_ordered
 
 _HEADER = {"journal": "earmark audio", "format": 1}
+_REFUSED = ("not a journal of audio", "name another folder, or remove the file")
 
 
 @dataclass(frozen=True)
@@ -104,24 +102,11 @@ def _hear(path: Path, decode: bool) -> Heard:
 class _Journal:
     """What is kept of files that were looked into; without a file, nothing."""
 
-    def __init__(self, file: FileIO | None, name: str) -> None:
-        self._file, self._name = file, name
+    def __init__(self, lines: LineJournal | None) -> None:
+        self._lines = lines
         self._known: dict[str, tuple[int, int, Heard]] = {}
-
-    def read(self) -> None:
-        """Read what there is, and begin the journal if it is empty."""
-        if self._file is None:
-            return
-        self._file.seek(0)
-        lines = self._file.readall().split(b"\n")
-        if lines != [b""] and _parsed(lines[0]) != _HEADER:
-            raise InputError(f"{self._name}: not a journal of audio", hint="name another folder, or remove the file")
-        if lines == [b""]:
-            self._write(_HEADER)
-        elif lines[-1]:
-            self._file.write(b"\n")  # behind a line that was cut off
-        for line in lines[1:]:
-            match _parsed(line):
+        for entry in lines.entries if lines is not None else ():
+            match entry:
                 case {"path": str(path), "size": int(size), "changed": int(changed), "heard": dict(heard)}:
                     known = _heard(heard)
                     if known is not None:
@@ -136,40 +121,20 @@ class _Journal:
 
     def add(self, path: Path, heard: Heard) -> None:
         """Keep what was found."""
-        if self._file is not None:
+        if self._lines is not None:
             size, changed = _state(path)
-            entry = {"path": os.fspath(path.absolute()), "size": size, "changed": changed, "heard": asdict(heard)}
-            self._write(entry)
-
-    def _write(self, plain: object) -> None:
-        if self._file is not None:
-            line = json.dumps(plain).encode() + b"\n"
-            with disk_errors(self._name):
-                if self._file.write(line) != len(line):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._lines.add(
+                {"path": os.fspath(path.absolute()), "size": size, "changed": changed, "heard": asdict(heard)}
+            )
 
 
 @contextmanager
 def _opened(path: str | os.PathLike[str] | None) -> Iterator[_Journal]:
     if path is None:
-        yield _Journal(None, "")
+        yield _Journal(None)
         return
-    name = os.fspath(path)
-    with disk_errors(name):
-        file = Path(path).open("ab+", buffering=0)  # noqa: SIM115 (closed below; errors of its user are no disk's)
-    with file:
-        if not lock_for_writing(file):
-            raise InputError(f"{name}: another process writes to this journal", hint="wait for it to end")
-        journal = _Journal(file, name)
-        journal.read()
-        yield journal
-
-
-def _parsed(line: bytes) -> object:
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None
+    with open_journal(path, _HEADER, refused=_REFUSED) as lines:
+        yield _Journal(lines)
 
 
 def _heard(plain: dict[str, object]) -> Heard | None:
