@@ -73,3 +73,15 @@ def test_two_processes_do_not_write_to_one_file(tmp_path: Path) -> None:
         assert lock_for_writing(file)
         assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 7
     assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights")
+def test_a_private_file_is_its_owners_whatever_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(b"old")
+    path.chmod(0o644)
+    with replacing(path, private=True) as file:
+        assert Path(file.name).stat().st_mode & 0o777 == 0o600  # before anything stands in it
+        file.write(b"new")
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -19,12 +19,13 @@ else:
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterator[BinaryIO]:
     """Give a file to write to that takes the place of `path` when all went well; else nothing is changed or left.
 
     Parameters
     ----------
     path : of the file; its folder exists. A link stays one: what it leads to is replaced
+    private : nobody but the owner may read it, whatever held before
 
     Raises
     ------
@@ -46,16 +47,21 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         if not target.parent.is_dir():
             raise InputError(f"{target}: cannot be written: there is no folder {target.parent}", hint="create it first")
         try:
-            with temporary.open("xb+") as file:
+            with open(temporary, "xb+", opener=_open_privately if private else None) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            with suppress(FileNotFoundError):
-                temporary.chmod(target.stat().st_mode & 0o7777)
+            if not private:
+                with suppress(FileNotFoundError):
+                    temporary.chmod(target.stat().st_mode & 0o7777)
             temporary.replace(target)
         finally:
             with suppress(OSError):
                 temporary.unlink()
+
+
+def _open_privately(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 @contextmanager

@@ -79,8 +79,7 @@ class Cache:
         except OSError as error:
             raise InputError(f"{path.parent}: cannot be written: {error.strerror or error}") from error
         text = json.dumps({"key": key, "listener": listener, "until": self._clock() + self.seconds, "data": data})
-        with replacing(path) as file:
-            Path(file.name).chmod(0o600)
+        with replacing(path, private=True) as file:
             file.write(text.encode("utf-8"))
 
     def sweep(self) -> int:

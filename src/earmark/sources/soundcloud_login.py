@@ -380,8 +380,7 @@ def _write(tokens: Mapping[str, Tokens]) -> None:
         for kind, one in tokens.items()
     }
     path = tokens_path()
-    with replacing(path) as file:
-        Path(file.name).chmod(0o600)
+    with replacing(path, private=True) as file:
         file.write(json.dumps(plain).encode("ascii"))
 
 

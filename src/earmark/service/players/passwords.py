@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from earmark.errors import InputError, MissingExtraError, UnknownNameError, UsageError
-from earmark.service.players.kept import Kept, write_private
+from earmark.files import replacing
+from earmark.service.kept import Kept
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
@@ -137,7 +138,8 @@ class Passwords:
         except ImportError as error:
             raise MissingExtraError("keeping app passwords (package cryptography)", "serve") from error
         if create and not self._key_path.exists():
-            write_private(self._key_path, Fernet.generate_key(), is_new=True)
+            with replacing(self._key_path, private=True) as file:  # the passwords are locked by who creates
+                file.write(Fernet.generate_key())
         try:
             return Fernet(self._key_path.read_bytes())
         except (OSError, ValueError) as error:

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from earmark.service.kept import Kept
 from earmark.service.players.failures import GENERIC, NOT_FOUND, Failure
-from earmark.service.players.kept import Kept
 
 FILE = "playlists.json"
 MOST_PLAYLISTS, MOST_SONGS, _MOST_TEXT = 2000, 20_000, 2000

@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from earmark.errors import InputError, UsageError
-from earmark.files import disk_errors, lock_for_writing
+from earmark.files import disk_errors, lock_for_writing, replacing
 
 T = TypeVar("T")
 _PATIENCE = 10.0  # seconds to wait for another process that changes the file
@@ -25,10 +23,18 @@ class Kept(Generic[T]):
     path : of the file
     parse : makes of its JSON what is kept; raises ValueError, KeyError or TypeError where it cannot
     empty : what is kept where there is no file
+    damaged : what is wrong with a file that cannot be parsed, and what to do
     """
 
-    def __init__(self, path: Path, parse: Callable[[Any], T], empty: T) -> None:
-        self._path, self._parse, self._empty = path, parse, empty
+    def __init__(
+        self,
+        path: Path,
+        parse: Callable[[Any], T],
+        empty: T,
+        *,
+        damaged: tuple[str, str] = ("is not as earmark writes it", "put it back from a copy, or move it away"),
+    ) -> None:
+        self._path, self._parse, self._empty, self._damaged = path, parse, empty, damaged
         self._lock = threading.Lock()
         self._stamp: tuple[int, int, int] | None = None
         self._known = empty
@@ -64,9 +70,7 @@ class Kept(Generic[T]):
         except OSError as error:
             raise InputError(f"{self._path}: cannot be read: {error.strerror or error}") from error
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{self._path}: is not as earmark writes it", hint="put it back from a copy, or move it away"
-            ) from error
+            raise InputError(f"{self._path}: {self._damaged[0]}", hint=self._damaged[1]) from error
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[T]:
@@ -90,35 +94,5 @@ class Kept(Generic[T]):
 
     def write(self, plain: Any) -> None:
         """Put JSON in the place of what is kept; call it while `changing`."""
-        write_private(self._path, json.dumps(plain, indent=1).encode())
-
-
-def write_private(path: Path, data: bytes, *, is_new: bool = False) -> None:
-    """Write a file that only its owner may read, whole or not at all.
-
-    Parameters
-    ----------
-    path : of the file
-    data : what is to stand in it
-    is_new : leave a file alone that is there already
-
-    Raises
-    ------
-    InputError
-        If it cannot be written.
-    """
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
-    with disk_errors(path):
-        try:
-            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            if not is_new:
-                temporary.replace(path)
-                return
-            with contextlib.suppress(FileExistsError):
-                os.link(temporary, path)
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+        with replacing(self._path, private=True) as file:
+            file.write(json.dumps(plain, indent=1).encode())
