@@ -155,3 +155,15 @@ def test_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_address() == "/somewhere"
     monkeypatch.delenv(ENVIRONMENT)
     assert Path(default_address()).name == "library"
+
+
+def test_a_catalogue_that_another_fills_later_is_seen(tmp_path: Path) -> None:
+    early = Store(tmp_path / "catalogue", create=True)
+    assert early.count() == 0
+    assert early.models() == []
+    other = Store(tmp_path / "catalogue", create=True)
+    other.keep_model(MODEL)
+    other.put("tracks", [track_row(1), track_row(2)])
+    assert early.count() == 2
+    assert [model.name for model in early.models()] == [MODEL.name]
+    assert {track.id for track in early.tracks()} == {track_id(1), track_id(2)}

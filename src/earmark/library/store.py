@@ -102,6 +102,13 @@ class Store:
             self._tables[name].checkout_latest()
         return self._tables[name]
 
+    def _has(self, name: str) -> bool:
+        """Tell whether there is a table; another process may have made it since this one looked."""
+        if name not in self._names:
+            with worded(self.address, "cannot be read"):
+                self._names = set(self._database.list_tables().tables)
+        return name in self._names
+
     def scan(
         self, name: str = TRACKS, columns: Sequence[str] | None = None, *, where: str | None = None
     ) -> Iterator[Any]:
@@ -117,7 +124,7 @@ class Store:
         ------
         pyarrow.RecordBatch
         """
-        if name not in self._names:
+        if not self._has(name):
             return
         query = self.table(name).search()
         if where is not None:
@@ -139,7 +146,7 @@ class Store:
 
     def count(self, where: str | None = None, *, name: str = TRACKS) -> int:
         """Count rows."""
-        if name not in self._names:
+        if not self._has(name):
             return 0
         with worded(self.address, "cannot be read"):
             n: int = self.table(name).count_rows(where)
@@ -148,7 +155,7 @@ class Store:
     def upgrade(self) -> None:
         """Add the columns that tables of an earlier version of earmark lack."""
         for name, schema in table_schemas().items():
-            if name in self._names:
+            if self._has(name):
                 table = self.table(name)
                 missing = [field for field in schema if field.name not in table.schema.names]
                 if missing:
@@ -293,7 +300,7 @@ class Store:
 
     def delete(self, name: str, keys: Sequence[str | bytes]) -> None:
         """Delete rows by their keys."""
-        if name not in self._names:
+        if not self._has(name):
             return
         for start in range(0, len(keys), _ROWS_AT_ONCE):
             with worded(self.address, "cannot be written"):
@@ -301,7 +308,7 @@ class Store:
 
     def tidy(self) -> None:
         """Bring the pieces of many commits together, bring indexes up to date, and drop versions that nobody reads."""
-        for name in sorted(self._names & set(KEYS)):
+        for name in sorted(name for name in KEYS if self._has(name)):
             with worded(self.address, "cannot be tidied"):
                 self.table(name).optimize(cleanup_older_than=KEEP_VERSIONS)
         for model in self.models():

@@ -26,19 +26,14 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._library: Library | None = None
-        self._has_models = False
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(N_THREADS, thread_name_prefix="earmark-serve")
 
     def library(self) -> Library:
-        """Return the catalogue; an empty one is begun if there is none.
-
-        As long as nothing was heard it is opened anew each time: another process may be about to fill it.
-        """
+        """Return the catalogue; an empty one is begun if there is none."""
         with self._lock:
-            if self._library is None or not self._has_models:
+            if self._library is None:
                 self._library = Library(self.settings.library, create=True)
-                self._has_models = bool(self._library.store.models())
             return self._library
 
     async def run(self, work: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:
