@@ -174,6 +174,7 @@ T train
   service.settings
   service.state
   service.errors
+  service.forms
   service.kept
   service.tokens
   service.limits

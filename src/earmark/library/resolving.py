@@ -66,7 +66,7 @@ def _by_id(store: Store, text: str) -> list[str]:
     if is_id(lower):
         return [lower] if store.count(among("id", [lower])) else []
     if MIN_PREFIX <= len(lower) < 32 and re.fullmatch("[0-9a-f]+", lower):
-        return _ids(store, f"starts_with(id, '{lower}')")
+        return ids_where(store, f"starts_with(id, '{lower}')")
     return []
 
 
@@ -91,14 +91,24 @@ def _holds(path: str) -> str:
 
 def _by_name(store: Store, text: str) -> list[str]:
     folded = fold(text)
+    return by_title(store, folded) or _by_file_name(store, folded)
+
+
+def by_title(store: Store, folded: str) -> list[str]:
+    """Return the ids of the tracks with a title, or an artist and a title.
+
+    Parameters
+    ----------
+    folded : "title", or "artist - title", as `fold` writes it
+    """
     if not folded:
         return []
-    found = _ids(store, among("title_folded", [folded]))
+    found = ids_where(store, among("title_folded", [folded]))
     for dash in (" - ", " – "):
         artist, separator, title = folded.partition(dash)
         if separator and not found:
-            found = _ids(store, f"{among('artist_folded', [artist])} AND {among('title_folded', [title])}")
-    return found or _by_file_name(store, folded)
+            found = ids_where(store, f"{among('artist_folded', [artist])} AND {among('title_folded', [title])}")
+    return found
 
 
 def _by_file_name(store: Store, folded: str) -> list[str]:
@@ -118,7 +128,8 @@ def _names_of(path: str) -> tuple[str, str]:
     return fold(name), fold(os.path.splitext(name)[0])  # noqa: PTH122
 
 
-def _ids(store: Store, where: str) -> list[str]:
+def ids_where(store: Store, where: str) -> list[str]:
+    """Return the ids of the tracks that fulfil an SQL condition."""
     return [one for batch in store.scan(TRACKS, ["id"], where=where) for one in batch.column("id").to_pylist()]
 
 

@@ -113,6 +113,13 @@ class Problem(BaseModel):
     hint: str | None = Field(default=None, description="What to do next.")
 
 
+FAILED: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Problem, "description": "The request cannot be answered as it is."},
+    "5XX": {"model": Problem, "description": "The service cannot answer now."},
+}
+"""Answers that every request may get."""
+
+
 class Json(JSONResponse):
     """An answer in JSON; names of files that are no text are written escaped."""
 

@@ -14,8 +14,7 @@ from earmark.library.columns import condition
 from earmark.library.folding import fold
 from earmark.library.listeners import PLAYLISTS, SERVICES
 from earmark.library.playlists.reading import read_playlist
-from earmark.library.resolving import matching
-from earmark.library.schema import TRACKS
+from earmark.library.resolving import by_title, ids_where, matching
 from earmark.library.store import Store, among, is_id
 from earmark.models.weights import is_local, iter_cards
 from earmark.service.errors import NotFound
@@ -59,9 +58,9 @@ def _ids_of(store: Store, settings: Settings, text: str) -> list[str]:
     lower = text.lower()
     if is_id(lower):
         return [lower] if store.count(among("id", [lower])) else []
-    if _PREFIX.fullmatch(lower) and (found := _select(store, f"starts_with(id, '{lower}')")):
+    if _PREFIX.fullmatch(lower) and (found := ids_where(store, f"starts_with(id, '{lower}')")):
         return found
-    if found := _by_name(store, fold(text)):
+    if found := by_title(store, fold(text)):
         return found
     try:
         path = inside(settings, text)
@@ -69,21 +68,6 @@ def _ids_of(store: Store, settings: Settings, text: str) -> list[str]:
         return []
     names = [str(path), *(str(root / text) for root in settings.music)]  # links kept, as the catalogue may have it
     return next((ids for name in names if (ids := matching(store, name))), [])
-
-
-def _by_name(store: Store, folded: str) -> list[str]:
-    if not folded:
-        return []
-    found = _select(store, among("title_folded", [folded]))
-    for dash in (" - ", " – "):
-        artist, separator, title = folded.partition(dash)
-        if separator and not found:
-            found = _select(store, f"{among('artist_folded', [artist])} AND {among('title_folded', [title])}")
-    return found
-
-
-def _select(store: Store, where: str) -> list[str]:
-    return [one for batch in store.scan(TRACKS, ["id"], where=where) for one in batch.column("id").to_pylist()]
 
 
 def _is_text(text: str) -> bool:

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from earmark.audio.io import write
 from earmark.plain_data import decode_array
-from earmark.service.routes.hearing import plain_name
+from earmark.service.forms import plain_name
 from earmark.tagger import PRESETS
 from earmark.vocabulary import CATEGORIES
 

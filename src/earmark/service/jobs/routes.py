@@ -1,21 +1,20 @@
 """Jobs over HTTP: made, listed, followed, cancelled, tried again."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from earmark.errors import EarmarkError, UsageError
-from earmark.service.errors import Json, TooBusy
+from earmark.service.errors import FAILED, Json, TooBusy
+from earmark.service.forms import FORM_CONTENT, plain_name, sent_file
 from earmark.service.jobs import kinds
 from earmark.service.jobs.events import follow
 from earmark.service.jobs.job import Job, State, new_id
 from earmark.service.jobs.managing import Jobs
-from earmark.service.jobs.shapes import FAILED, MOST_LISTED, Chosen, Identity, JobFacts, JobPage, NewJob
+from earmark.service.jobs.shapes import MOST_LISTED, Chosen, Identity, JobFacts, JobPage, NewJob
 from earmark.service.state import Service
 
 MOST_STREAMS = 200
@@ -25,20 +24,7 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {}}, "description": 'Events "progress", then one "end"; data: a job.'},
     204: {"description": "The last event was seen already; nothing follows."},
 }
-_FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary", "description": "The audio file."}},
-                }
-            }
-        },
-    }
-}
+_FORM: dict[str, Any] = {"requestBody": {"required": True, "content": FORM_CONTENT}}
 
 Limit = Annotated[int, Query(ge=1, le=MOST_LISTED, description="How many jobs a page holds.")]
 Cursor = Annotated[str | None, Query(max_length=18, description="`next` of the page before.")]
@@ -69,7 +55,7 @@ def _add_making(routes: APIRouter, service: Service, jobs: Jobs) -> None:
                  response_model=None, openapi_extra=_FORM)  # fmt: skip
     async def upload(request: Request, how: Annotated[Chosen, Query()]) -> Response:
         """Take a file, and tag it in a job: for long ones."""
-        async with _sent(request) as file:
+        async with sent_file(request, how=_HOW) as file:
             return _made(await service.run(_keep, service, jobs, file, how))
 
 
@@ -80,7 +66,7 @@ def _keep(service: Service, jobs: Jobs, sent: UploadFile, how: Chosen) -> Job:
     sent.file.seek(0)
     uploads.keep(id, sent.file)
     try:
-        name = {"upload": _shown(sent.filename)}
+        name = {"upload": plain_name(sent.filename)}
         return jobs.queue.add("tag", {**parameters, **name}, id=id, place=uploads.place())
     except EarmarkError:
         uploads.drop(id)
@@ -163,27 +149,3 @@ def _made(job: Job) -> Json:
 
 def _fresh(plain: dict[str, Any]) -> Json:
     return Json(plain, headers={"Cache-Control": "no-store"})
-
-
-@asynccontextmanager
-async def _sent(request: Request) -> AsyncIterator[UploadFile]:
-    """Give the file that is in a form."""
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        raise UsageError("the request holds no file", hint=_HOW)
-    try:
-        form = await request.form(max_files=1, max_fields=10, max_part_size=10_000)
-    except HTTPException as error:
-        raise UsageError(f"the form cannot be read: {error.detail}", hint=_HOW) from error
-    try:
-        file = form.get("file")
-        if not isinstance(file, UploadFile):
-            raise UsageError('the form has no file in a field "file"', hint=_HOW)
-        yield file
-    finally:
-        await form.close()
-
-
-def _shown(name: str | None) -> str:
-    """Return the name of a file that was sent, without folders and what cannot be printed."""
-    last = (name or "").replace("\\", "/").rpartition("/")[2]
-    return "".join(character for character in last if character.isprintable())[:200] or "upload"

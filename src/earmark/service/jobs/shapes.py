@@ -9,10 +9,6 @@ from earmark.service.errors import Problem
 from earmark.service.jobs.job import State
 
 MOST_TEXT, MOST_PATHS, MOST_LISTED = 2000, 100, 200
-FAILED: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": Problem, "description": "The request cannot be answered as it is."},
-    "5XX": {"model": Problem, "description": "The service cannot answer now."},
-}
 Text = Annotated[str, StringConstraints(min_length=1, max_length=MOST_TEXT)]
 Name = Annotated[str, StringConstraints(max_length=100)]
 Identity = Annotated[str, Path(max_length=64, description="The id of a job.")]

@@ -11,11 +11,10 @@ from earmark.errors import EarmarkWarning
 from earmark.library.columns import tag_index
 from earmark.library.query import parse_query
 from earmark.library.search import Match, Seed
-from earmark.service.errors import Json
+from earmark.service.errors import FAILED, Json
 from earmark.service.finding import find_id
 from earmark.service.routes.caching import cached
 from earmark.service.routes.shapes import (
-    FAILED,
     MOST_FOUND,
     Count,
     FewTags,

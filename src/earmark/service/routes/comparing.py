@@ -8,9 +8,9 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from earmark.library.adding import AddProgress
-from earmark.service.errors import Json, TooBusy, TookTooLong
+from earmark.service.errors import FAILED, Json, TooBusy, TookTooLong
 from earmark.service.finding import find_listener_text
-from earmark.service.routes.shapes import FAILED, CompatibilityBody, Likeness
+from earmark.service.routes.shapes import CompatibilityBody, Likeness
 from earmark.service.state import Service
 
 MOST_AT_ONCE = 2

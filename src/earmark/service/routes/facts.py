@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from earmark.errors import EarmarkError
 from earmark.models.weights import is_local, iter_cards
-from earmark.service.errors import Json, TooBusy
+from earmark.service.errors import FAILED, Json, TooBusy
 from earmark.service.metrics import CONTENT_TYPE, Metrics
-from earmark.service.routes.shapes import FAILED, Health, Models
+from earmark.service.routes.shapes import Health, Models
 from earmark.service.state import Service
 from earmark.tagger import PRESETS
 

@@ -9,15 +9,15 @@ from typing import Annotated, Any, BinaryIO, Literal, cast
 
 from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
-from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
+from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from earmark.errors import UsageError
 from earmark.plain_data import encode_array
-from earmark.service.errors import Json, worded
+from earmark.service.errors import FAILED, Json, worded
+from earmark.service.forms import FORM_CONTENT, content_type, plain_name, sent_file
 from earmark.service.hearing import Hearing
-from earmark.service.routes.shapes import FAILED, Embedding, Heard, Model, PathBody, Preset
+from earmark.service.routes.shapes import Embedding, Heard, Model, PathBody, Preset
 from earmark.service.settings import inside
 from earmark.service.state import Service
 from earmark.track_tags import TrackTags
@@ -26,16 +26,7 @@ _HOW = 'send a file as the field "file" of a form (multipart/form-data), or JSON
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary", "description": "The audio file."}},
-                }
-            },
-            "application/json": {"schema": PathBody.model_json_schema()},
-        },
+        "content": {**FORM_CONTENT, "application/json": {"schema": PathBody.model_json_schema()}},
     }
 }
 
@@ -126,28 +117,13 @@ async def _source(service: Service, request: Request) -> AsyncIterator[tuple[Pat
     InputError
         If its path leads to no file in the folders of music.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/json":
+    if content_type(request) == "application/json":
         name = _path_in(await request.body())
         yield await service.run(inside, service.settings, name), name
         return
-    if kind != "multipart/form-data":
-        raise UsageError("the request holds no file", hint=_HOW)
-    async with contextlib.AsyncExitStack() as stack:
-        form = await _read_form(request)
-        stack.push_async_callback(form.close)
-        file = form.get("file")
-        if not isinstance(file, UploadFile):
-            raise UsageError('the form has no file in a field "file"', hint=_HOW)
+    async with sent_file(request, how=_HOW) as file:
         upload = Upload(file)
         yield upload, upload.name
-
-
-async def _read_form(request: Request) -> FormData:
-    try:
-        return await request.form(max_files=1, max_fields=10, max_part_size=10_000)
-    except HTTPException as error:
-        raise UsageError(f"the form cannot be read: {error.detail}", hint=_HOW) from error
 
 
 def _path_in(body: bytes) -> str:
@@ -158,15 +134,3 @@ def _path_in(body: bytes) -> str:
         raise UsageError(worded([one | {"loc": ("body", *one["loc"])} for one in error.errors()]), hint=_HOW) from error
     except (ValueError, RecursionError) as error:
         raise UsageError("the request is no JSON", hint=_HOW) from error
-
-
-def plain_name(name: str | None) -> str:
-    """Return the name of a file that was sent, without folders and what cannot be printed.
-
-    Examples
-    --------
-    >>> plain_name("../../etc/song\\r\\n.mp3"), plain_name("C:\\\\music\\\\a.mp3"), plain_name(None)
-    ('song.mp3', 'a.mp3', 'upload')
-    """
-    last = (name or "").replace("\\", "/").rpartition("/")[2]
-    return "".join(character for character in last if character.isprintable())[:200] or "upload"

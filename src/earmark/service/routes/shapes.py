@@ -1,20 +1,12 @@
 """The shapes of requests and answers, as OpenAPI tells them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from earmark.service.errors import Problem
-
 MOST_FOUND = 500
 MOST_TEXT = 2000
-FAILED: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": Problem, "description": "The request cannot be answered as it is."},
-    "5XX": {"model": Problem, "description": "The service cannot answer now."},
-}
-"""Answers that every request may get."""
-
 Text = Annotated[str, StringConstraints(max_length=MOST_TEXT)]
 Filter = Annotated[
     str | None,

@@ -13,10 +13,10 @@ from earmark.library.rows import LibraryTrack
 from earmark.library.schema import TRACKS
 from earmark.library.store import is_id
 from earmark.plain_data import encode_array
-from earmark.service.errors import NotFound
+from earmark.service.errors import FAILED, NotFound
 from earmark.service.finding import find_id
 from earmark.service.routes.caching import cached
-from earmark.service.routes.shapes import FAILED, MOST_FOUND, MOST_TEXT, FewTags, Filter, Tags, Track, TrackPage
+from earmark.service.routes.shapes import MOST_FOUND, MOST_TEXT, FewTags, Filter, Tags, Track, TrackPage
 from earmark.service.state import Service
 
 Limit = Annotated[int, Query(ge=1, le=MOST_FOUND, description="How many tracks a page holds.")]
