@@ -9,7 +9,7 @@ import typer
 
 from earmark.cli import output
 from earmark.cli.catalogue import Address, Json
-from earmark.cli.library import print_json
+from earmark.cli.library import LinksChoice, print_json
 from earmark.errors import UsageError
 from earmark.progress import ProgressBar
 
@@ -31,14 +31,6 @@ class ByChoice(StrEnum):
     AUTO = "auto"
     AUDIO = "audio"
     TAGS = "tags"
-
-
-class LinksChoice(StrEnum):
-    """How a page leads to the music."""
-
-    RELATIVE = "relative"
-    ABSOLUTE = "absolute"
-    NONE = "none"
 
 
 First = Annotated[str, typer.Argument(metavar="A", help=WHO)]

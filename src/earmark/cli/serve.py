@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earmark.cli import output
+from earmark.cli import options, output
 from earmark.cli.catalogue import Address
 from earmark.errors import MissingExtraError
 
@@ -29,7 +29,6 @@ Data = Annotated[
                  "given."),
 ]  # fmt: skip
 Workers = Annotated[int, typer.Option(metavar="N", min=1, help="Files that are heard at a time.")]
-Preset = Annotated[str, typer.Option(metavar="NAME", help="Models and merging: standard, or full (one model more).")]
 NJobs = Annotated[int, typer.Option("--jobs", metavar="N", min=1, help="Jobs at a time.")]
 Rate = Annotated[int, typer.Option(metavar="N", min=0, help="Requests a minute of one client; 0 for no limit.")]
 AccessLog = Annotated[bool, typer.Option("--access-log", help="Log every request on stderr, without its query.")]
@@ -58,7 +57,7 @@ def serve(
     address: Address = None,
     data: Data = None,
     workers: Workers = 2,
-    preset: Preset = "standard",
+    preset: options.Preset = "standard",
     rate: Rate = 600,
     access_log: AccessLog = False,
 ) -> None:
@@ -98,7 +97,7 @@ def worker(
     address: Address = None,
     data: Data = None,
     workers: Workers = 2,
-    preset: Preset = "standard",
+    preset: options.Preset = "standard",
     jobs: NJobs = 2,
 ) -> None:
     """Do the jobs of a service from a process of its own, or from another machine; Ctrl-C stops.

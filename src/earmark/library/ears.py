@@ -154,5 +154,4 @@ def _is_same(path: str, place: FilePlace) -> bool:
     """Tell whether a file is as it was when it was heard."""
     if not os.path.isfile(path):  # noqa: PTH113 (any name)
         return True  # what was heard still counts
-    now = place_of(path)
-    return (now.size, now.mtime_ns) == (place.size, place.mtime_ns)
+    return place_of(path) == place

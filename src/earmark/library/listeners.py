@@ -165,7 +165,7 @@ def of_likes(likes: Likes, ears: Ears, *, fetch_audio: bool = True) -> Listener:
         licence = jamendo.licence_name(like.licence) if like.licence else ""
         tracks.append(replace(track, weight=weight, url=like.url or track.url, licence=licence))
     return Listener(
-        likes.listener, merged(tracks), likes.service, likes.url, likes.attribution, likes.notice, likes.mixable,
+        likes.listener, merged(tracks), likes.service, likes.url, likes.attribution, likes.notice,
         n_without, matched, ears.model.name if found else "", ears.model.version if found else "",
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ import http.client
 import json
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, BinaryIO, NoReturn
@@ -393,8 +393,3 @@ def origin(url: str) -> tuple[str, str]:
     except ValueError:
         return "", ""
     return (parts.scheme, parts.netloc.lower()) if is_one else ("", "")
-
-
-def texts(values: Sequence[Any]) -> list[str]:
-    """Return those of some values that are texts with something in them, spaces at the ends taken off."""
-    return [value.strip() for value in values if isinstance(value, str) and value.strip()]

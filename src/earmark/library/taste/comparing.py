@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from earmark.errors import InputError, UnknownNameError, UsageError
 from earmark.library.taste.distance import (
     Array64,
-    mean_similarities,
     resampled,
     similarities,
     weighted_distance,
@@ -204,11 +203,7 @@ class Ground:
         places = {track.id: i for i, track in enumerate(self.tracks)}
         self.weights_a, self.weights_b = (self._weights(one, places) for one in (a, b))
         self.rarity = rarities(self.tracks)
-        counts: dict[str, int] = {}
-        for track in self.tracks:
-            for tag in track.tags:
-                counts[tag] = counts.get(tag, 0) + 1
-        self.names = sorted(sorted(counts, key=lambda tag: (-counts[tag], tag))[:MOST_TAGS])
+        self.names = sorted(sorted(self.rarity, key=lambda tag: (self.rarity[tag], tag))[:MOST_TAGS])
         liked = (self.weights_a > 0) | (self.weights_b > 0)
         mine = [self.tracks[i] for i in np.flatnonzero(liked)]
         kept = some(mine, max(MOST_POOL - int((~liked).sum()), MOST_POOL // 3))
@@ -285,7 +280,7 @@ def _agreement(
     if min(n_a, n_b) < MIN_TRACKS or len(members) < MIN_TRACKS:
         return None
     pool = Pool(kernel[np.ix_(members, members)])
-    distance = mean_similarities(kernel, a, b).distance
+    distance = float(weighted_distance(kernel, a, b))
     made = []
     for n, weights in ((n_a, a), (n_b, b)):
         size = pool.size_for(n)

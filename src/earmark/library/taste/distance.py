@@ -26,16 +26,16 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Means:
-    """Mean similarity of pairs of different tracks: within one set, within the other, and across."""
+    """Mean similarity of pairs of different tracks: within one set, within the other, and across; shape (...)."""
 
-    within_a: float
-    within_b: float
-    across: float
+    within_a: Array64
+    within_b: Array64
+    across: Array64
 
     @property
-    def distance(self) -> float:
+    def distance(self) -> Array64:
         """The squared maximum mean discrepancy; may be a little below 0."""
-        return self.within_a + self.within_b - 2 * self.across
+        return np.asarray(self.within_a + self.within_b - 2 * self.across)
 
 
 def similarities(points: Array64) -> Array64:
@@ -53,51 +53,46 @@ def similarities(points: Array64) -> Array64:
     return np.asarray(np.exp(np.minimum(products, 1.0) - 1.0))
 
 
-def weighted_distance(kernel: Array64, a: Array64, b: Array64) -> Array64:
-    """Compute the distances of many pairs of samples at once.
+def mean_similarities(kernel: Array64, a: Array64, b: Array64) -> Means:
+    """Compute the mean similarities that the distance of two samples, or of many pairs of samples, consists of.
 
     Parameters
     ----------
     kernel : shape (n, n)
-    a, b : shape (R, n), how much each of the n tracks counts in the two samples of a pair; 0 where it is not in it
+    a, b : shape (..., n), how much each of the n tracks counts in the two samples of a pair; 0 where it is not in it
+    """
+    products_a, products_b, own = a @ kernel, b @ kernel, np.diag(kernel)
+    return Means(
+        _pair_mean(products_a, a, a, own), _pair_mean(products_b, b, b, own), _pair_mean(products_a, a, b, own)
+    )
+
+
+def weighted_distance(kernel: Array64, a: Array64, b: Array64) -> Array64:
+    """Compute distances; see `mean_similarities`.
 
     Returns
     -------
-    shape (R,); NaN where a sample has less than two tracks
+    shape (...); NaN where a sample has less than two tracks
     """
-    diagonal = np.diag(kernel)
-    products_a, products_b = a @ kernel, b @ kernel
-    within_a = _mean((products_a * a).sum(1) - (a * a) @ diagonal, a.sum(1) ** 2 - (a * a).sum(1))
-    within_b = _mean((products_b * b).sum(1) - (b * b) @ diagonal, b.sum(1) ** 2 - (b * b).sum(1))
-    across = _mean((products_a * b).sum(1) - (a * b) @ diagonal, a.sum(1) * b.sum(1) - (a * b).sum(1))
-    return np.asarray(within_a + within_b - 2 * across)
-
-
-def mean_similarities(kernel: Array64, a: Array64, b: Array64) -> Means:
-    """Compute the mean similarities that the distance of one pair consists of.
-
-    Parameters
-    ----------
-    kernel : shape (n, n)
-    a, b : shape (n,), as in `weighted_distance`
-    """
-    return Means(within(kernel, a), within(kernel, b), _across(kernel, a, b))
+    return mean_similarities(kernel, a, b).distance
 
 
 def within(kernel: Array64, a: Array64) -> float:
     """Compute the mean similarity of pairs of different tracks of one sample; NaN if it has less than two."""
-    sums = a @ kernel @ a - (a * a) @ np.diag(kernel)
-    return float(_mean(np.array([sums]), np.array([a.sum() ** 2 - (a * a).sum()]))[0])
+    return float(_pair_mean(a @ kernel, a, a, np.diag(kernel)))
 
 
-def _across(kernel: Array64, a: Array64, b: Array64) -> float:
-    sums = a @ kernel @ b - (a * b) @ np.diag(kernel)
-    return float(_mean(np.array([sums]), np.array([a.sum() * b.sum() - (a * b).sum()]))[0])
+def _pair_mean(products: Array64, a: Array64, b: Array64, own: Array64) -> Array64:
+    """Average over the pairs of a track of `a` and another track of `b`; NaN where there is none.
 
-
-def _mean(sums: Array64, weights: Array64) -> Array64:
-    """Divide; NaN where there is no pair."""
-    return np.asarray(np.divide(sums, weights, out=np.full(len(sums), np.nan), where=weights > 1e-12))
+    Parameters
+    ----------
+    products : shape (..., n), `a` times the kernel
+    own : shape (n,), the diagonal of the kernel
+    """
+    sums = (products * b).sum(axis=-1) - (a * b) @ own
+    weights = a.sum(axis=-1) * b.sum(axis=-1) - (a * b).sum(axis=-1)
+    return np.asarray(np.divide(sums, weights, out=np.full(np.shape(sums), np.nan), where=weights > 1e-12))
 
 
 def resampled(weights: Array64, n: int, rng: np.random.Generator) -> Array64:

@@ -76,7 +76,6 @@ class Listener:
     source : where they are from, such as "folder" or "listenbrainz"
     url : the listener's page, "" where there is none
     attribution, notice : what has to be shown beside the result
-    mixable : whether the terms of the source let its data stand beside that of another service
     n_without : likes that have neither audio nor tags, and count for nothing
     matched : likes that were found in a catalogue
     model, version : whose ears heard the tracks with audio; "" if none
@@ -88,7 +87,6 @@ class Listener:
     url: str = ""
     attribution: str = ""
     notice: str = ""
-    mixable: bool = True
     n_without: int = 0
     matched: tuple[Matched, ...] = ()
     model: str = ""

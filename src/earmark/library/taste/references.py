@@ -19,6 +19,7 @@ STEEPNESS = (0.0, 2.0, 4.0, 7.0, 12.0, 20.0, 35.0, 60.0)
 N_TRIED = 10  # made listeners of each kind, to learn how alike their tracks are
 MOST_LOOKED_AT = 80  # tracks of a listener, for how alike they are
 EVENNESS = 1.5  # of the shares of interests; 1 draws any shares alike
+DECIMALS = 12  # of distances; what is behind them depends on the order in which sums are taken
 MOST_OF_POOL = 0.5  # of the pool that a made listener may like
 
 
@@ -143,13 +144,11 @@ def split_pairs(
     -------
     two arrays of shape (count, n)
     """
+    both = (a > 0) & (b > 0)
     only = np.flatnonzero((a > 0) ^ (b > 0))
     weights = (a + b)[only]
     n_a = int(np.count_nonzero(a[only]))
-    first, second = (
-        np.tile(np.where((a > 0) & (b > 0), a, 0.0), (count, 1)),
-        np.tile(np.where((a > 0) & (b > 0), b, 0.0), (count, 1)),
-    )
+    first, second = (np.tile(np.where(both, one, 0.0), (count, 1)) for one in (a, b))
     for one, other in zip(first, second, strict=True):
         order = rng.permutation(len(only))
         one[only[order[:n_a]]] = weights[order[:n_a]]
@@ -158,7 +157,7 @@ def split_pairs(
 
 
 def share_above(reference: Array64, values: Array64) -> Array64:
-    """Return which share of a reference lies above each value; half of those that equal it count.
+    """Return which share of a reference lies above each value; half of those that equal it, but for rounding, count.
 
     Parameters
     ----------
@@ -169,7 +168,7 @@ def share_above(reference: Array64, values: Array64) -> Array64:
     -------
     shape (n,), in (0, 1): never 0 or 1, of which no sample of R can tell
     """
-    ordered = np.sort(reference)
-    above = len(ordered) - np.searchsorted(ordered, values, side="right")
-    equal = np.searchsorted(ordered, values, side="right") - np.searchsorted(ordered, values, side="left")
+    ordered = np.sort(reference.round(DECIMALS))
+    up_to, below = (np.searchsorted(ordered, values.round(DECIMALS), side=side) for side in ("right", "left"))
+    above, equal = len(ordered) - up_to, up_to - below
     return np.asarray((above + 0.5 * equal + 0.5) / (len(ordered) + 1))
