@@ -1,11 +1,17 @@
 """A small library of music, made here, and two ways to call the program: in this process, and as a user does."""
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
@@ -50,6 +56,33 @@ def program() -> Callable[..., "subprocess.CompletedProcess[bytes]"]:
         return subprocess.run(command, capture_output=True, check=False, timeout=60, **options)  # type: ignore[call-overload,no-any-return]
 
     return call
+
+
+@contextmanager
+def json_service(answer: Callable[[str, dict[str, str]], tuple[int, Any]]) -> Iterator[str]:
+    """Let a service on this machine answer in JSON; gives its address.
+
+    `answer` makes status and data of the path and the query of a request; None is an empty answer.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            status, data = answer(parts.path, dict(parse_qsl(parts.query)))
+            content = b"" if data is None else json.dumps(data).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    yield f"http://127.0.0.1:{httpd.server_port}"
+    httpd.shutdown()
+    httpd.server_close()
 
 
 def tone(seconds: float, pitch: float) -> np.ndarray:

@@ -1,14 +1,13 @@
 """`earmark compatibility` from what is typed to what is written; music is told by tags, so nothing has to be heard."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
+from .conftest import json_service
 
 pytest.importorskip("lancedb")
 
@@ -78,30 +77,13 @@ class ListenBrainz:
     """The service, in small: everybody loves a dozen songs."""
 
     def __init__(self) -> None:
-        service = self
         self.n_asked = 0
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                service.n_asked += 1
-                status, data = service.answer(urlsplit(self.path).path, parse_qs(urlsplit(self.path).query))
-                content = b"" if status == 204 else json.dumps(data).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.httpd.server_port}"
-        threading.Thread(target=self.httpd.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-
-    def answer(self, path: str, query: dict[str, list[str]]) -> tuple[int, Any]:
+    def answer(self, path: str, query: dict[str, str]) -> tuple[int, Any]:
+        self.n_asked += 1
         user = next((name for name in TASTES if f"/{name}/" in path), None)
         if "/metadata/recording" in path:
-            ids = query["recording_mbids"][0].split(",")
+            ids = query["recording_mbids"].split(",")
             return 200, {one: self.described(one) for one in ids}
         if user is None:
             return 404, {"code": 404, "error": "User not found"}
@@ -109,7 +91,7 @@ class ListenBrainz:
             return 204, None
         if "get-feedback" not in path:
             return 200, {"payload": {"listens": [], "count": 0}}
-        begin = int(query.get("offset", ["0"])[0])
+        begin = int(query.get("offset", "0"))
         entries = [
             {"recording_mbid": self.mbid(user, i), "score": 1, "created": 1700000000, "user_id": user,
              "track_metadata": {"artist_name": f"{user} {i}", "track_name": f"Song {i}",
@@ -131,10 +113,9 @@ class ListenBrainz:
 @pytest.fixture
 def listenbrainz(monkeypatch: pytest.MonkeyPatch) -> Iterator[ListenBrainz]:
     service = ListenBrainz()
-    monkeypatch.setenv("EARMARK_LISTENBRAINZ_URL", service.url)
-    yield service
-    service.httpd.shutdown()
-    service.httpd.server_close()
+    with json_service(service.answer) as url:
+        monkeypatch.setenv("EARMARK_LISTENBRAINZ_URL", url)
+        yield service
 
 
 def test_two_users_of_a_service(cli: Cli, listenbrainz: ListenBrainz) -> None:

@@ -2,16 +2,15 @@
 
 import csv
 import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from earmark.sources import lastfm
+
+from .conftest import json_service
 
 Cli = Callable[..., Any]
 KEY = "0123456789abcdef" * 2
@@ -28,45 +27,27 @@ class Service:
     def __init__(self) -> None:
         self.asked: list[dict[str, str]] = []
         self.errors: dict[str, dict[str, Any] | BaseException] = {}
-        service = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                query = dict(parse_qsl(urlsplit(self.path).query))
-                service.asked.append(query)
-                content = json.dumps(service.answer(query)).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.httpd.server_port}/2.0/"
-        threading.Thread(target=self.httpd.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-
-    def answer(self, query: dict[str, str]) -> Any:
+    def answer(self, path: str, query: dict[str, str]) -> tuple[int, Any]:
+        self.asked.append(query)
         if query.get("track") in self.errors:
-            return self.errors[query["track"]]
+            return 200, self.errors[query["track"]]
         method = query["method"].lower()
         name = query[{"track.gettoptags": "track", "album.gettoptags": "album"}.get(method, "artist")]
         tags = TAGS.get((method, name), {})
-        return {"toptags": {"tag": [{"name": tag, "count": count} for tag, count in tags.items()]}}
+        return 200, {"toptags": {"tag": [{"name": tag, "count": count} for tag, count in tags.items()]}}
 
 
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     made = Service()
-    monkeypatch.setenv("EARMARK_LASTFM_URL", made.url)
     monkeypatch.setenv("EARMARK_LASTFM_KEY", KEY)
     monkeypatch.setenv("EARMARK_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("EARMARK_SECRETS", str(tmp_path / "secrets.toml"))
     monkeypatch.setattr(lastfm, "INTERVAL", 0.0)
-    yield made
-    made.httpd.shutdown()
-    made.httpd.server_close()
+    with json_service(made.answer) as url:
+        monkeypatch.setenv("EARMARK_LASTFM_URL", f"{url}/2.0/")
+        yield made
 
 
 @pytest.fixture
