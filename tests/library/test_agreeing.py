@@ -121,6 +121,8 @@ def test_what_cannot_be_heard_is_said_and_counted(folder: Path, tmp_path: Path) 
     found = compatibility(str(folder), str(songs(tmp_path, "b", first=3)), n_pairs=50)
     assert (found.coverage_a.n, found.coverage_a.audio, found.coverage_a.neither) == (11, 10, 1)
     assert any("broken.wav could not be heard" in note for note in found.notes)
+    again = compatibility(str(folder), str(tmp_path / "b"), n_pairs=50)
+    assert again.notes == found.notes  # it is not tried again, and said again
 
 
 def csv(path: Path, lines: list[str]) -> str:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from earmark.assets import cache_dir
-from earmark.errors import EarmarkError
+from earmark.errors import EarmarkError, InputError
 from earmark.library.adding import AddProgress, add
 from earmark.library.listening import Setup, place_of
+from earmark.library.managing import failures
 from earmark.library.models import StoredModel, describe
 from earmark.library.rows import FilePlace, LibraryTrack
 from earmark.library.schema import TRACKS, read_files
@@ -90,12 +91,14 @@ class Ears:
         setup = Setup(preset=self.model.name) if self.model.name in PRESETS else Setup(model=self.model.name)
         described = describe(setup.model, preset=setup.preset, progress=self.on_download)
         with side.writing():
-            done = add(
+            add(
                 side, [folder] if folder is not None else list(paths), described, setup=setup, jobs=self.jobs,
                 on_progress=self.on_progress,
             )  # fmt: skip
         wanted = set(paths)
-        self.failures += [failure for failure in done.failures if failure[0] in wanted]
+        self.failures += [
+            (one.path, InputError(one.reason, hint=one.hint)) for one in failures(side) if one.path in wanted
+        ]  # also those of earlier times, which are not tried again
         ids = {path: one for path, (one, _) in places_of(side).items() if path in wanted}
         tracks = side.tracks(ids=list(dict.fromkeys(ids.values())), models=[described], embeddings=True)
         heard = {track.id: track for one in tracks for track in self._taste(one, described)}
