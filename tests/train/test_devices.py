@@ -96,6 +96,37 @@ def test_no_device_waits_for_one_that_ends_with_an_error(
     assert "defect" not in done.stderr
 
 
+ENDING = """
+import glob, sys
+from pathlib import Path
+from earmark.errors import EarmarkError
+from earmark.config import read_config
+from earmark.train import train
+config = read_config(Path("tones.toml"))
+config["run"]["devices"] = 2
+try:
+    train(config, Path(sys.argv[1]))
+except EarmarkError as error:
+    print(error, file=sys.stderr)
+print(*(Path(name).read_text() for name in glob.glob("/proc/self/task/*/comm")), file=sys.stderr)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="this system does not list threads of a process")
+@pytest.mark.parametrize("folder", ["run", "tones.toml/run"], ids=["a run", "an error"])
+def test_no_thread_of_a_connection_outlives_a_run(together: Path, tmp_path: Path, folder: str) -> None:
+    # one that does can end the process with SIGABRT when the interpreter ends
+    (tmp_path / "ending.py").write_text(ENDING)
+    done = subprocess.run(
+        [sys.executable, "ending.py", folder], capture_output=True, text=True, cwd=tmp_path, env=environment(),
+        timeout=90, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert ("cannot be created" in done.stderr) == (folder != "run")
+    assert "python" in done.stderr
+    assert "gloo_" not in done.stderr, "the names of threads"
+
+
 def test_a_lost_device_is_told_and_the_run_goes_on_later(together: Path, quick: dict[str, Any], tmp_path: Path) -> None:
     quick["run"]["epochs"] = 400
     together.write_text(to_toml(quick))

@@ -1,9 +1,11 @@
 """The loop: set up, check, then per epoch: learn, judge, write a checkpoint."""
 
+import gc
 import json
 import math
 import os
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -88,26 +90,38 @@ def train(
     check_folder(folder, resume=resume)
     if config.get("run", {}).get("tensorboard"):
         need_tensorboard()
-    with _leaving_others_on_error(), _worded_errors():
-        run = set_up(config, on_stage=on_stage)
-        check_monitor(run)
-        is_first = run.fabric.is_global_zero
-        if resume and (folder / "checkpoint.pt").is_file():
-            load_checkpoint(run, folder / "checkpoint.pt")
-        elif run.options.overfit_check and run.start.freeze != "encoder":
-            if on_stage is not None:
-                on_stage("checking that the network can learn one batch by heart")
-            check_that_it_learns(run)
-        if is_first and on_note is not None:
-            _tell(run, on_note)
-        _by_the_first(run, partial(begin_folder, run, folder, config))
-        recorder = open_recorder(folder) if is_first and run.options.tensorboard else None
-        try:
-            _epochs(run, folder, recorder, on_step if is_first else None, on_epoch if is_first else None)
-            return _finish(run, folder)
-        finally:
-            if recorder is not None:
-                recorder.close()
+    with _worded_errors(), _closing_connections():
+        return _train(config, folder, resume, on_step, on_epoch, on_stage, on_note)
+
+
+def _train(
+    config: Config,
+    folder: Path,
+    resume: bool,
+    on_step: Listener | None,
+    on_epoch: Callable[[Epoch], None] | None,
+    on_stage: Callable[[str], None] | None,
+    on_note: Callable[[str], None] | None,
+) -> dict[str, Any]:
+    run = set_up(config, on_stage=on_stage)
+    check_monitor(run)
+    is_first = run.fabric.is_global_zero
+    if resume and (folder / "checkpoint.pt").is_file():
+        load_checkpoint(run, folder / "checkpoint.pt")
+    elif run.options.overfit_check and run.start.freeze != "encoder":
+        if on_stage is not None:
+            on_stage("checking that the network can learn one batch by heart")
+        check_that_it_learns(run)
+    if is_first and on_note is not None:
+        _tell(run, on_note)
+    _by_the_first(run, partial(begin_folder, run, folder, config))
+    recorder = open_recorder(folder) if is_first and run.options.tensorboard else None
+    try:
+        _epochs(run, folder, recorder, on_step if is_first else None, on_epoch if is_first else None)
+        return _finish(run, folder)
+    finally:
+        if recorder is not None:
+            recorder.close()
 
 
 def _tell(run: Run, on_note: Callable[[str], None]) -> None:
@@ -322,17 +336,33 @@ def _by_the_first(run: Run, write: Callable[[], None]) -> None:
 
 
 @contextmanager
-def _leaving_others_on_error() -> Iterator[None]:
-    """End the connections to other devices on the way out of an error.
+def _closing_connections() -> Iterator[None]:
+    """Close the connections between devices that a run opened, also on the way out of an error.
 
-    Threads that still wait for them when the interpreter ends would end it with SIGABRT, and the exit status be lost.
+    Their threads let go of the last tensors sent a little after the run goes on. One that does so when the interpreter
+    ends is ended in the middle of it, and the process with it: SIGABRT, and the exit status is lost. The threads end
+    with the connections, and those only when nothing refers to them any more: the network does, and so does the
+    traceback of an error. Where another device was lost they stay: closing waits for what was sent through them.
     """
+    are_others = _are_several()
     try:
         yield
-    except BaseException:
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
+    except EarmarkError as error:
+        if _are_several() and not are_others:
+            traceback.clear_frames(error.__traceback__)
+            _close_connections()
         raise
+    if _are_several() and not are_others:
+        _close_connections()
+
+
+def _are_several() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
+def _close_connections() -> None:
+    gc.collect()  # the network and its wrapper refer to each other
+    torch.distributed.destroy_process_group()
 
 
 @contextmanager
@@ -349,8 +379,7 @@ def _worded_errors() -> Iterator[None]:
     except RuntimeError as error:
         if isinstance(error.__context__, EarmarkError):
             raise error.__context__ from None
-        are_several = torch.distributed.is_available() and torch.distributed.is_initialized()
-        if not are_several or not any(word in str(error) for word in ("onnection", "peer", "NCCL", "imed out")):
+        if not _are_several() or not any(word in str(error) for word in ("onnection", "peer", "NCCL", "imed out")):
             raise
         raise EarmarkError(
             f"another device of this run is gone: {str(error).splitlines()[0]}",

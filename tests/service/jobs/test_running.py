@@ -85,7 +85,8 @@ def test_an_error_that_passes_is_tried_again_and_again_but_not_for_ever(queue: Q
     with working(queue, do):
         job = wait_for(queue, queue.add("compatibility", {"passes": True}).id, "done", "failed")
         assert (job.state, job.result, job.attempts, job.error) == ("done", "at last", 3, None)
-        assert begun[2] - begun[1] > begun[1] - begun[0] > 0.8 * FAST.first_delay
+        assert begun[1] - begun[0] > 0.8 * FAST.first_delay
+        assert begun[2] - begun[1] > 0.8 * 2 * FAST.first_delay, "the delay doubles, a fifth more or less"
         job = wait_for(queue, queue.add("compatibility", {"passes": False}).id, "done", "failed")
     assert (job.state, job.attempts) == ("failed", FAST.most_attempts)
     assert job.error == {"error": "Last.fm does not answer", "hint": "try again later"}
