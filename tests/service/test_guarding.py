@@ -88,6 +88,41 @@ def test_other_machines_need_a_token(make_client: Make, settings: Settings) -> N
     assert client.post("/v1/playlist", json={"seeds": ["Title 1"], "length": 2}).status_code == 401
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("x-emby-token", "{}"),
+        ("x-mediabrowser-token", "{}"),
+        ("authorization", 'MediaBrowser Client="Feishin", Device="PC", DeviceId="7", Version="1.0", Token="{}"'),
+        ("authorization", 'mediabrowser Token="{}", Client="Token=x"'),
+        ("authorization", 'Emby token = "{}"'),
+        ("x-emby-authorization", 'MediaBrowser Client="Finamp", Token="{}"'),
+    ],
+)
+def test_clients_of_jellyfin_show_tokens_in_their_way(
+    make_client: Make, settings: Settings, header: tuple[str, str]
+) -> None:
+    client = make_client(OUTSIDE, host="0.0.0.0")
+    token = Tokens(settings.data).add("phone")
+    right, wrong = ({header[0]: header[1].format(one)} for one in (token, token[:-1]))
+    assert client.get("/AudioMuseAI/info", headers=right).status_code == 200
+    assert client.get("/AudioMuseAI/info", headers=wrong).status_code == 401
+    assert client.get("/v1/models", headers=right).status_code == 401
+
+
+def test_what_only_looks_like_a_token_of_jellyfin_is_none(make_client: Make, settings: Settings) -> None:
+    client = make_client(OUTSIDE, host="0.0.0.0")
+    token = Tokens(settings.data).add("phone")
+    for text in (
+        f"MediaBrowser {token}",
+        f'MediaBrowser OtherToken="{token}"',
+        f'Basic Token="{token}"',
+        "MediaBrowser",
+    ):
+        assert client.get("/AudioMuseAI/info", headers={"authorization": text}).status_code == 401
+    assert client.get(f"/AudioMuseAI/info?api_key={token}").status_code == 401
+
+
 def test_wrong_tokens_are_refused_everywhere(make_client: Make, settings: Settings) -> None:
     token = Tokens(settings.data).add("radio")
     for client in (make_client(), make_client(OUTSIDE, host="0.0.0.0")):

@@ -7,8 +7,9 @@ Sec-Fetch-Site), nor through a proxy that passes strangers on.
 
 import ipaddress
 import logging
+import re
 import time
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,6 +23,9 @@ OPEN = ("/healthz",)
 """Pages that everybody may see, and that no limit counts."""
 OWN_KEYS = ("/rest/",)
 """Where keys of another form are asked for by what answers there, on every address."""
+JELLYFIN = ("/AudioMuseAI/",)
+"""Where clients of Jellyfin ask, which show a token in their own way, too."""
+_TOKEN = re.compile(r'(?:^|[\s,])token\s*=\s*"([^"]{1,200})"', re.IGNORECASE)
 ACCESS = logging.getLogger("earmark.service.access")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _PROXY = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via")
@@ -97,8 +101,7 @@ class Guard:
         TooOften
             If too many wrong ones were shown.
         """
-        kind, _, rest = header(scope, b"authorization").partition(" ")
-        token = rest.strip() if kind.lower() == "bearer" else header(scope, b"x-api-key")
+        token = _token_in(scope)
         if not token:
             return None
         name = self._tokens.check(token)
@@ -106,6 +109,27 @@ class Guard:
             self._rate.check(address_of(scope))
             raise NoToken("the token is none of this service's", hint="earmark serve token list shows which there are")
         return name
+
+
+def _token_in(scope: Scope) -> str:
+    """Return the token that a request shows, "" if it shows none."""
+    kind, _, rest = header(scope, b"authorization").partition(" ")
+    token = rest.strip() if kind.lower() == "bearer" else header(scope, b"x-api-key")
+    return token or (_token_of_player(scope) if scope["path"].startswith(JELLYFIN) else "")
+
+
+def _token_of_player(scope: Scope) -> str:
+    """Return the token that a client of Jellyfin shows.
+
+    References
+    ----------
+    https://gist.github.com/nielsvanvelzen/ea047d9028f676185832e51ffaf12a6f (Jellyfin API Authorization)
+    """
+    for name in (b"authorization", b"x-emby-authorization"):
+        kind, _, rest = header(scope, name).partition(" ")
+        if kind.lower() in ("mediabrowser", "emby") and (found := _TOKEN.search(rest)):
+            return unquote(found[1])
+    return header(scope, b"x-emby-token") or header(scope, b"x-mediabrowser-token")
 
 
 def _check_host(scope: Scope) -> None:
