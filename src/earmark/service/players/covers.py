@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from earmark.service.players.songs import Places, Song
+from earmark.service.players.songs import Places
 
 FRONT = 3
 """What a picture shows, of the kinds that ID3v2 counts: the front."""
@@ -38,17 +38,17 @@ class Cover:
     media_type: str
 
 
-def find_cover(songs: Sequence[Song], places: Places) -> Cover | None:
+def find_cover(songs: Sequence[Sequence[str]], places: Places) -> Cover | None:
     """Return the picture of the first song that has one, in its file or beside it.
 
     Parameters
     ----------
-    songs : of an album, or one
+    songs : of an album, or one: the paths of the files of each
     places : where pictures may lie
     """
     folders: set[str] = set()
-    for song in songs[:_MOST_LOOKED_AT]:
-        for path in song.files:
+    for files in songs[:_MOST_LOOKED_AT]:
+        for path in files:
             real = places.resolve(path)
             if real is None:
                 continue

@@ -12,7 +12,7 @@ https://opensubsonic.netlify.app/docs/endpoints/: stream, download, getcoverart
 import hashlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from starlette.responses import FileResponse, Response
 
@@ -21,7 +21,7 @@ from earmark.service.players.answers import HEADERS
 from earmark.service.players.calls import Call, need_song
 from earmark.service.players.covers import find_cover, resized
 from earmark.service.players.failures import NOT_FOUND, Failure
-from earmark.service.players.songs import Song
+from earmark.service.players.songs import Places, Song
 from earmark.service.players.tree import Shelf
 
 _KEEP = {**HEADERS, "Cache-Control": "private, max-age=86400"}
@@ -39,8 +39,48 @@ def download(call: Call) -> Response:
 
 
 def _file(shelf: Shelf, song: Song, *, is_download: bool) -> Response:
-    for path in song.files:
-        real = shelf.places.resolve(path)
+    headers = {**_KEEP, "X-Content-Duration": f"{song.duration:.3f}"}
+    name = shapes.file_name(song) if is_download else None
+    found = give_file(song.files, shelf.places, headers=headers, name=name)
+    if found is None:
+        raise Failure(
+            NOT_FOUND, f"the file of {song.id} ({song.title}) is gone", hint="earmark library prune forgets it"
+        )
+    return found
+
+
+def give_file(
+    paths: Iterable[str], places: Places, *, headers: Mapping[str, str], name: str | None = None
+) -> FileResponse | None:
+    """Answer with the first of a track's files that is there and may be given away; None if there is none.
+
+    Parameters
+    ----------
+    paths : as the catalogue has them
+    places : where files may lie
+    headers : of the answer, beside those that tell of the file
+    name : that a browser saves it under; None to have it played
+    """
+    found = readable_file(paths, places)
+    if found is None:
+        return None
+    real, entry = found
+    suffix = os.path.splitext(real)[1].removeprefix(".").lower()  # noqa: PTH122 (may be no text)
+    return FileResponse(
+        real, media_type=shapes.media_type(suffix), headers=dict(headers), filename=name, stat_result=entry
+    )
+
+
+def readable_file(paths: Iterable[str], places: Places) -> tuple[str, os.stat_result] | None:
+    """Return the first of a track's files that is there, can be read and may be given away, links resolved.
+
+    Parameters
+    ----------
+    paths : as the catalogue has them
+    places : where files may lie
+    """
+    for path in paths:
+        real = places.resolve(path)
         if real is None:
             continue
         try:
@@ -48,20 +88,14 @@ def _file(shelf: Shelf, song: Song, *, is_download: bool) -> Response:
         except OSError:
             continue
         if stat.S_ISREG(entry.st_mode) and os.access(real, os.R_OK):
-            return FileResponse(
-                real,
-                media_type=shapes.media_type(song.suffix),
-                headers={**_KEEP, "X-Content-Duration": f"{song.duration:.3f}"},
-                filename=shapes.file_name(song) if is_download else None,
-                stat_result=entry,
-            )
-    raise Failure(NOT_FOUND, f"the file of {song.id} ({song.title}) is gone", hint="earmark library prune forgets it")
+            return real, entry
+    return None
 
 
 def get_cover_art(call: Call) -> Response:
     """Give the picture of a song, an album, an artist or a playlist."""
     key = call.parameters.need("id")
-    found = find_cover(_songs(call, key), call.players.shelf.places)
+    found = find_cover([song.files for song in _songs(call, key)], call.players.shelf.places)
     if found is None:
         raise Failure(NOT_FOUND, f"there is no picture for {key[:80]!r}")
     if size := call.parameters.number("size", 0, most=_MOST_PIXELS):

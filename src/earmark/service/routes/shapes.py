@@ -142,6 +142,13 @@ class Embedding(BaseModel):
     warnings: list[str]
 
 
+class Waveform(BaseModel):
+    """How loud a track is along the way."""
+
+    duration: float = Field(description="Seconds, as it was decoded.")
+    peaks: list[float] = Field(description="The highest absolute sample of each of so many equal slices, in [0, 1].")
+
+
 class PathBody(Body):
     """A file in the folders of music."""
 
