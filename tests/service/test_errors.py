@@ -64,6 +64,8 @@ def test_wrong_method(still: TestClient) -> None:
     answer = still.delete("/v1/tracks")
     assert (answer.status_code, answer.json()["error"]) == (405, "DELETE is not taken here")
     assert answer.headers["allow"] == "GET"
+    several = {"/v1/jobs": "GET, POST", "/rest/ping": "GET, HEAD, POST", "/v1/jobs/x/cancel": "POST"}
+    assert {path: still.put(path).headers["allow"] for path in several} == several
 
 
 def test_parameters_that_are_wrong_are_named(still: TestClient) -> None:

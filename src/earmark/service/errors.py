@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 
 from earmark.errors import (
     AssetError,
@@ -24,6 +25,7 @@ from earmark.errors import (
 
 LOGGER = logging.getLogger("earmark.service")
 _MAX_TEXT = 1000  # characters of a message, which may quote what was sent
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class RequestError(EarmarkError):
@@ -184,7 +186,8 @@ def register(app: FastAPI) -> None:
         hint = "the requests that there are stand in /docs" if error.status_code in (404, 405) else None
         words = {404: "there is no such page", 405: f"{request.method} is not taken here"}
         message = words.get(error.status_code, str(error.detail))
-        return plain_problem(error.status_code, message, hint, headers=error.headers or {})
+        headers = {"Allow": ", ".join(taken(request))} if error.status_code == 405 else error.headers or {}
+        return plain_problem(error.status_code, message, hint, headers=headers)
 
     async def answer_gone(request: Request, error: Exception) -> Json:
         return problem(Gone("the client went before it had sent everything"))
@@ -193,6 +196,17 @@ def register(app: FastAPI) -> None:
     app.add_exception_handler(ClientDisconnect, answer_gone)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(HTTPException, answer_http)
+
+
+def taken(request: Request) -> list[str]:
+    """Return the methods that the page of a request takes, whichever of its routes takes them."""
+    plain = {key: request.scope[key] for key in ("type", "path", "root_path", "headers")}
+    routes = request.app.router.routes
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**plain, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 def worded(errors: Sequence[Mapping[str, Any]]) -> str:

@@ -17,14 +17,15 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from earmark._version import __version__
 from earmark.errors import InputError
-from earmark.service.errors import Json, NotFound
+from earmark.service.errors import FAILED, Json, NotFound
 from earmark.service.players.calls import Players, need_song
 from earmark.service.players.failures import MISSING, NOT_FOUND, Failure
-from earmark.service.players.parameters import Parameters, read_parameters
+from earmark.service.players.parameters import Parameters, described, read_parameters
 from earmark.service.players.songs import Song
 from earmark.service.players.sonic import is_ready, path_of_songs, similar_songs
 from earmark.service.players.tree import Tree
@@ -33,17 +34,44 @@ PREFIX = "/AudioMuseAI"
 _MOST = 500
 
 
-def _described(**fields: str) -> dict[str, Any]:
-    """Describe the parameters of a request in the OpenAPI document."""
-    return {
-        "parameters": [
-            {"name": name, "in": "query", "required": False, "description": what, "schema": {"type": "string"}}
-            for name, what in fields.items()
-        ]
-    }
+class SongFacts(BaseModel):
+    """A song."""
+
+    item_id: str
+    title: str
+    author: str
+    album: str
 
 
-_SIMILAR = _described(
+class Near(SongFacts):
+    """A song that sounds like another."""
+
+    distance: float = Field(description="From 0 for the same to 1 for the most different.")
+
+
+class Step(SongFacts):
+    """A song on a path, with its tempo and key where they are known."""
+
+    tempo: float | None = Field(default=None, description="Beats a minute.")
+    key: str | None = None
+    scale: str | None = None
+
+
+class Way(BaseModel):
+    """Songs that lead from one to another."""
+
+    path: list[Step]
+    total_distance: float = Field(description="The sum over its steps.")
+
+
+class Info(BaseModel):
+    """What is answered here."""
+
+    Version: str
+    AvailableEndpoints: list[str]
+
+
+_SIMILAR = described(
     item_id="The song's id.",
     path="Its path on another server, in place of the id.",
     mbid="Its MusicBrainz recording, in place of the id.",
@@ -52,16 +80,19 @@ _SIMILAR = _described(
     n="How many; 10 unless given.",
     eliminate_duplicates="`true`: one song of each artist, which is so unless given; or `false`.",
 )
-_PATH = _described(
+_PATH = described(
     start_song_id="The first song's id; or start_path, or start_mbid.",
     end_song_id="The last song's id; or end_path, or end_mbid.",
     max_steps="How many songs, both ends counted; 25 unless given.",
 )
 
+_NEAR: dict[int | str, dict[str, Any]] = {200: {"model": list[Near]}}
+_WAY: dict[int | str, dict[str, Any]] = {200: {"model": Way}}
+
 
 def router(players: Players) -> APIRouter:
     """Answer requests of AudioMuse's clients."""
-    routes = APIRouter(prefix=PREFIX, tags=["players"])
+    routes = APIRouter(prefix=PREFIX, tags=["players"], responses=FAILED)
     run = players.service.run
 
     async def answer(request: Request, work: Callable[[Players, Parameters], Any]) -> Response:
@@ -71,35 +102,41 @@ def router(players: Players) -> APIRouter:
             kind = NotFound if failure.code == NOT_FOUND else InputError
             raise kind(failure.message, hint=failure.hint) from failure
 
-    @routes.get("/info", summary="What AudioMuse's clients may ask", response_model=None)
+    @routes.get(
+        "/info", summary="What AudioMuse's clients may ask", responses={200: {"model": Info}}, response_model=None
+    )
     async def info() -> Response:
         """List the paths that are answered; none while nothing was heard."""
         names = ["find_path", "health", "similar_tracks"] if await run(is_ready, players.service) else []
         return Json({"Version": __version__, "AvailableEndpoints": [f"GET {PREFIX}/{name}" for name in names]})
 
-    @routes.get("/health", summary="Can songs be compared?", response_model=None)
+    @routes.get("/health", summary="Can songs be compared?", response_class=Response)
     async def health() -> Response:
         """Answer with nothing if songs can be compared."""
         if not await run(is_ready, players.service):
             raise NotFound("nothing was heard yet", hint="earmark library add FOLDER")
         return Response(status_code=200)
 
-    @routes.get("/similar_tracks", summary="Similar songs, for Jellyfin players", openapi_extra=_SIMILAR)
+    @routes.get(
+        "/similar_tracks", summary="Similar songs, for Jellyfin players", responses=_NEAR, openapi_extra=_SIMILAR
+    )
     async def similar_or_none(request: Request) -> Response:
         """Find similar songs; none if the song is not named, or not known."""
         return await answer(request, _or_empty(similar_tracks, [], (MISSING, NOT_FOUND)))
 
-    @routes.get("/find_path", summary="A path, for Jellyfin players", openapi_extra=_PATH)
+    @routes.get("/find_path", summary="A path, for Jellyfin players", responses=_WAY, openapi_extra=_PATH)
     async def path_or_none(request: Request) -> Response:
         """Find songs that lead from one to another; none if one is not known."""
         return await answer(request, _or_empty(find_path, {"path": [], "total_distance": 0.0}, (NOT_FOUND,)))
 
-    @routes.get("/api/similar_tracks", summary="Similar songs, for AudioMuse's clients", openapi_extra=_SIMILAR)
+    @routes.get(
+        "/api/similar_tracks", summary="Similar songs, for AudioMuse's clients", responses=_NEAR, openapi_extra=_SIMILAR
+    )
     async def similar(request: Request) -> Response:
         """Find similar songs."""
         return await answer(request, similar_tracks)
 
-    @routes.get("/api/find_path", summary="A path, for AudioMuse's clients", openapi_extra=_PATH)
+    @routes.get("/api/find_path", summary="A path, for AudioMuse's clients", responses=_WAY, openapi_extra=_PATH)
     async def path(request: Request) -> Response:
         """Find songs that lead from one to another."""
         return await answer(request, find_path)

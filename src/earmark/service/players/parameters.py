@@ -1,6 +1,7 @@
 """The parameters of a player's request: in the address, in a form that is posted, or in both."""
 
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import parse_qsl
 
 from earmark.service.players.failures import GENERIC, MISSING, Failure
@@ -112,3 +113,13 @@ def read_parameters(*texts: bytes) -> Parameters:
         except ValueError as error:
             raise Failure(GENERIC, f"more than {_MOST} parameters, which are not taken here") from error
     return Parameters([(name, value.replace("\0", "")) for name, value in pairs])
+
+
+def described(**fields: str) -> dict[str, Any]:
+    """Describe parameters in an address for the OpenAPI document; each may be left out."""
+    return {
+        "parameters": [
+            {"name": name, "in": "query", "required": False, "description": what, "schema": {"type": "string"}}
+            for name, what in fields.items()
+        ]
+    }

@@ -6,18 +6,29 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from earmark.errors import EarmarkError
+from earmark.service.errors import FAILED
 from earmark.service.players import audiomuse
 from earmark.service.players.answers import answer, format_of, refusal
 from earmark.service.players.calls import Call, Players
 from earmark.service.players.failures import GENERIC, Failure, failure_of
 from earmark.service.players.logins import login
 from earmark.service.players.methods import METHODS, OPEN
-from earmark.service.players.parameters import Parameters, read_parameters
+from earmark.service.players.parameters import Parameters, described, read_parameters
 from earmark.service.state import Service
 
 PREFIX = "/rest"
 FORM = "application/x-www-form-urlencoded"
 _KINDS = {kind: {"schema": {"type": "object"}} for kind in ("application/json", "application/xml")}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {**_KINDS, "*/*": {}}, "description": "In the envelope `subsonic-response`; or a file."},
+    404: {"content": _KINDS, "description": "There is no such method."},
+    **FAILED,
+}
+_PARAMETERS = described(
+    apiKey="A token; without it only `getOpenSubsonicExtensions` is answered.",
+    f="`json`, or `xml`, which it is unless given.",
+    id="Of a song, an album, an artist or a playlist, where a method asks for one.",
+)
 
 Name = Annotated[str, Path(max_length=100, description="Such as `getArtists`, with or without `.view` behind it.")]
 
@@ -40,18 +51,15 @@ def router(service: Service) -> APIRouter:
     """
     players = Players(service)
     routes = APIRouter(tags=["players"])
-    responses: dict[int | str, dict[str, Any]] = {
-        200: {"content": _KINDS, "description": "In the envelope `subsonic-response`; or a file."}
-    }
 
-    @routes.get(f"{PREFIX}/{{method}}", summary="OpenSubsonic", responses=responses, response_class=Response)
+    @routes.get(f"{PREFIX}/{{method}}", summary="OpenSubsonic", responses=_ANSWERS, response_class=Response,
+                openapi_extra=_PARAMETERS)  # fmt: skip
     async def ask(request: Request, method: Name) -> Response:
         """Answer a method of the OpenSubsonic API; `apiKey` is a token, `f` is json or xml."""
         return await respond(players, method, request, b"")
 
-    @routes.post(
-        f"{PREFIX}/{{method}}", summary="OpenSubsonic, by a form", responses=responses, response_class=Response
-    )
+    @routes.post(f"{PREFIX}/{{method}}", summary="OpenSubsonic, by a form", responses=_ANSWERS, response_class=Response,
+                 openapi_extra=_PARAMETERS)  # fmt: skip
     async def ask_by_form(request: Request, method: Name) -> Response:
         """Answer a method of the OpenSubsonic API, whose parameters come in a form."""
         is_form = request.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM
