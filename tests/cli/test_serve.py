@@ -80,6 +80,32 @@ def test_a_worker_is_told_what_the_service_is(call: Call, tmp_path: Path, monkey
     assert words == "waiting for jobs in a table\n"
 
 
+@pytest.mark.parametrize(
+    ("options", "may"),
+    [
+        ((), True),
+        (("--read-only",), False),
+        (("--host", "::1"), True),
+        (("--host", "0.0.0.0"), False),
+        (("--host", "0.0.0.0", "--may-write"), True),
+        (("--host", "example.org"), False),
+    ],
+)
+def test_who_may_write(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], may: bool
+) -> None:
+    from earmark.service import serving
+
+    told: list[bool] = []
+
+    def run(settings: Settings, *, on_ready: Callable[[str], None], access_log: bool) -> None:
+        told.append(settings.may_write)
+
+    monkeypatch.setattr(serving, "serve", run)
+    call(*options, "--data", str(tmp_path / "data"))
+    assert told == [may]
+
+
 def test_app_passwords(call: Call, tmp_path: Path) -> None:
     pytest.importorskip("cryptography")
     data = str(tmp_path / "data")

@@ -11,6 +11,8 @@ from earmark.service.settings import Settings
 ROUTES = {
     ("post", "/v1/tag"), ("post", "/v1/embeddings"), ("get", "/v1/tracks"), ("get", "/v1/tracks/{id}"),
     ("get", "/v1/similar"), ("get", "/v1/search"), ("post", "/v1/playlist"), ("get", "/v1/path"),
+    ("get", "/v1/tracks/{id}/audio"), ("get", "/v1/tracks/{id}/waveform"), ("get", "/v1/tracks/{id}/cover"),
+    ("post", "/v1/write"), ("get", "/v1/write/profiles"), ("get", "/v1/write/runs"), ("post", "/v1/write/undo"),
     ("post", "/v1/compatibility"), ("get", "/v1/models"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics"),
 }  # fmt: skip
 

@@ -31,6 +31,11 @@ Data = Annotated[
 Workers = Annotated[int, typer.Option(metavar="N", min=1, help="Files that are heard at a time.")]
 NJobs = Annotated[int, typer.Option("--jobs", metavar="N", min=1, help="Jobs at a time.")]
 Rate = Annotated[int, typer.Option(metavar="N", min=0, help="Requests a minute of one client; 0 for no limit.")]
+MayWrite = Annotated[
+    bool | None,
+    typer.Option("--may-write/--read-only", help="Whether clients may change files in the folders of music, and own "
+                 "tags; unless given, they may where only this machine reaches the service.", show_default=False),
+]  # fmt: skip
 AccessLog = Annotated[bool, typer.Option("--access-log", help="Log every request on stderr, without its query.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose it is, or what for.")]
 Player = Annotated[str, typer.Argument(metavar="NAME", help="Whose it is; the user in the player.")]
@@ -59,6 +64,7 @@ def serve(
     workers: Workers = 2,
     preset: options.Preset = "standard",
     rate: Rate = 600,
+    may_write: MayWrite = None,
     access_log: AccessLog = False,
 ) -> None:
     """Answer over HTTP what the other commands answer here; Ctrl-C stops.
@@ -72,8 +78,9 @@ def serve(
     from earmark.service.settings import make_settings
 
     settings = make_settings(
-        library=address, music=music or (), data=data, host=host, port=port, workers=workers, preset=preset, rate=rate
-    )
+        library=address, music=music or (), data=data, host=host, port=port, workers=workers, preset=preset, rate=rate,
+        may_write=may_write,
+    )  # fmt: skip
     try:
         from earmark.service.serving import serve as run
     except ImportError as error:

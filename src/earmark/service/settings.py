@@ -39,6 +39,7 @@ class Settings:
     timeout : seconds until a request is given up
     rate : requests a minute of one client, on average; 0 for no limit
     redis_url : of a Redis for queue and cache; None for SQLite and memory
+    may_write : whether clients may change files in the folders of music, and the user's own tags
     """
 
     library: str
@@ -53,16 +54,21 @@ class Settings:
     timeout: float = 120.0
     rate: int = 600
     redis_url: str | None = None
+    may_write: bool = False
 
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach it; else every request needs a token."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return _is_loopback(self.host)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def make_settings(
@@ -75,8 +81,11 @@ def make_settings(
     preset: str = "standard",
     workers: int = 2,
     rate: int = 600,
+    may_write: bool | None = None,
 ) -> Settings:
     """Check what a service is told, and fill in what it is not.
+
+    Clients may write where only this machine can reach the service, unless `may_write` says otherwise.
 
     Raises
     ------
@@ -116,6 +125,7 @@ def make_settings(
         workers=workers,
         rate=rate,
         redis_url=os.environ.get(REDIS_VARIABLE) or None,
+        may_write=_is_loopback(host) if may_write is None else may_write,
     )
 
 

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from earmark.service.errors import Problem
+
 MOST_FOUND = 500
 MOST_TEXT = 2000
 Text = Annotated[str, StringConstraints(max_length=MOST_TEXT)]
@@ -189,6 +191,103 @@ class Likeness(BaseModel):
     low: float
     high: float
     way: str
+
+
+class WriteBody(Body):
+    """What is to be written into files."""
+
+    tracks: list[Text] = Field(min_length=1, max_length=MOST_FOUND, description="Ids.")
+    profile: str = Field(default="standard", max_length=50, description="Of a player; see `GET /v1/write/profiles`.")
+    fields: list[Text] | None = Field(
+        default=None, min_length=1, max_length=20, description="Such as `genre`, `mood`; those of the profile if null."
+    )
+    count: int = Field(default=2, ge=1, le=20, description="Values per field, at most.")
+    force: bool = Field(default=False, description="Replace values that somebody else wrote, too.")
+    apply: bool = Field(default=False, description="Do it; else it is only told what would change.")
+
+
+class Change(BaseModel):
+    """A field of a file that changes."""
+
+    field: str = Field(description="What it means, such as `genre`; or `EARMARK_...`, which is earmark's own.")
+    names: list[str] = Field(description="What it is called in the tags of this file.")
+    before: list[str]
+    after: list[str] = Field(description="Empty if the field is taken away.")
+
+
+class WrittenFile(BaseModel):
+    """What becomes, or became, of a file."""
+
+    path: str | None = Field(description="null if no file of the track is known.")
+    track: str
+    status: Literal["proposed", "written", "same", "done", "failed"]
+    changes: list[Change]
+    kept: list[str] = Field(description="Fields with somebody else's values, which stay.")
+    problem: Problem | None = Field(description="Why it failed.")
+
+
+class Written(BaseModel):
+    """What becomes, or became, of files."""
+
+    files: list[WrittenFile]
+    run: str | None = Field(description="By which it can be undone; null if nothing was written.")
+    left: list[str] = Field(description="Tracks that there was no time for.")
+
+
+class ProfileFacts(BaseModel):
+    """How to write for a player."""
+
+    name: str
+    fields: list[str]
+    key_notation: str
+    reads: str = Field(description="What the player looks at, in a sentence.")
+
+
+class Profiles(BaseModel):
+    """The players that can be written for."""
+
+    profiles: list[ProfileFacts]
+    fields: list[str] = Field(description="All that can be written.")
+    may_write: bool = Field(description="Whether clients may write here.")
+
+
+class WriteRun(BaseModel):
+    """A run that wrote into files."""
+
+    run: str
+    begun: str
+    n_files: int
+    n_undone: int
+    is_running: bool
+
+
+class WriteRuns(BaseModel):
+    """Runs that wrote into files, the newest first."""
+
+    runs: list[WriteRun]
+
+
+class UndoBody(Body):
+    """Which run is to be undone."""
+
+    run: str | None = Field(
+        default=None, pattern=r"^[0-9]{8}-[0-9]{6}-[0-9]{6}-[0-9a-f]{4}$", description="The last one if null."
+    )
+
+
+class UndoneFile(BaseModel):
+    """What became of a file of a run."""
+
+    path: str
+    is_restored: bool
+    reason: str = Field(description="Why it was left alone.")
+
+
+class UndoneFiles(BaseModel):
+    """What became of the files of a run, the one that was written last first."""
+
+    run: str
+    files: list[UndoneFile]
 
 
 class ModelFacts(BaseModel):
