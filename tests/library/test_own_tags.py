@@ -80,6 +80,43 @@ def test_what_is_added_later_gets_its_score(store: Store) -> None:
     assert all(TAUGHT in track.heard for track in store.tracks())
 
 
+def test_answers_are_kept_before_they_suffice(store: Store) -> None:
+    assert own_tags.keep_answers(store, NAME, no=["Title 1"]) is False
+    assert own_tags.learn_tag(store, NAME) is None
+    (state,) = own_tags.tag_states(store)
+    assert (state.n_yes, state.n_no, state.missing_yes, state.missing_no) == (0, 1, 1, 0)
+    assert (state.head, state.is_applied, state.is_enough) == (None, False, False)
+    own_tags.keep_answers(store, NAME, yes=["Title 2"])
+    head = own_tags.learn_tag(store, NAME)
+    assert head is not None
+    assert (head.report.n_yes, head.report.n_no) == (1, 1)
+    assert own_tags.tag_states(store)[0].is_enough
+    assert own_tags.keep_answers(store, NAME, forget=[track_id(2)]) is True  # nothing says any more which have it
+    own_tags.remove_tag(store, NAME)
+    assert own_tags.tag_states(store) == []
+
+
+def test_what_was_answered_while_music_was_added_is_learned_then(store: Store) -> None:
+    yes, no = answers(store, 30)
+    own_tags.keep_answers(store, NAME, yes=yes[:3], no=no[:3])
+    own_tags.keep_answers(store, "piano", yes=yes[:2], no=no[:2])
+    own_tags.refresh(store)
+    late, piano = own_tags.tag_states(store)
+    assert (late.is_applied, piano.is_applied, piano.missing_yes) == (True, False, 3)
+    assert all(TAUGHT in track.heard for track in store.tracks())
+    first = late.head
+    own_tags.refresh(store)  # nothing new: nothing is learned
+    assert own_tags.tag_states(store)[0].head.created == first.created  # type: ignore[union-attr]
+    assert own_tags._unlearned(store) == []
+
+
+def test_a_tag_that_a_model_hears_keeps_its_category(store: Store) -> None:
+    yes, no = answers(store, 10)
+    assert own_tags.teach_tag(store, "calm", yes=yes, no=no).category == "mood"
+    assert own_tags.teach_tag(store, "calm", category="other").category == "other"
+    assert own_tags.teach_tag(store, "calm").category == "other"
+
+
 def test_several_tags_stand_side_by_side_and_go_one_by_one(store: Store) -> None:
     yes, no = answers(store, 30)
     for name, one, other in ((NAME, yes, no), ("not so", no, yes)):

@@ -13,6 +13,10 @@ _POLL = 0.1  # seconds between two tries
 PATIENCE = 1.0  # seconds before it is said that somebody waits
 
 
+class CatalogueBusyError(UsageError):
+    """Another process, or thread, is writing to the catalogue."""
+
+
 class WriterLock:
     """Held while a process writes to a catalogue; it ends with the process, however that ends.
 
@@ -42,7 +46,7 @@ class WriterLock:
                 waited = time.monotonic() - begun
                 if self._wait is not None and waited >= self._wait:
                     hint = "wait until it ends, then give the same command again"
-                    raise UsageError(f"{self._folder}: another process is writing to this catalogue", hint=hint)
+                    raise CatalogueBusyError(f"{self._folder}: another process is writing to this catalogue", hint=hint)
                 if not is_told and waited >= PATIENCE and self._on_wait is not None:
                     self._on_wait()
                     is_told = True

@@ -18,7 +18,7 @@ from earmark.library.rows import LibraryTrack
 from earmark.library.schema import ANSWERS, HEADS, TRACKS, now
 from earmark.library.store import Store
 from earmark.library.suggesting import suggest
-from earmark.library.teach import teach
+from earmark.library.teach import FEW, teach
 
 MOST_BACKGROUND = 20_000  # tracks that tell what is ordinary
 _ROWS_AT_ONCE = 20_000
@@ -65,6 +65,35 @@ class Applied:
     n_unsure: int
 
 
+@dataclass(frozen=True)
+class TagState:
+    """How far a tag of the user's own is.
+
+    Parameters
+    ----------
+    name, category : of the tag
+    n_yes, n_no : answers
+    missing_yes, missing_no : answers that are missing until it is worth giving to every track: one of either, or `FEW`
+        where a model hears a tag of that name, which it would stand in for
+    head : what was learned; None as long as no track is known to have it
+    is_applied : whether tracks have scores of it
+    """
+
+    name: str
+    category: str
+    n_yes: int
+    n_no: int
+    missing_yes: int
+    missing_no: int
+    head: Head | None
+    is_applied: bool
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether it is worth giving to every track."""
+        return self.head is not None and not self.missing_yes and not self.missing_no
+
+
 def teach_tag(
     store: Store,
     name: str,
@@ -93,22 +122,67 @@ def teach_tag(
     UsageError
         If a track has both answers.
     """
+    keep_answers(store, name, yes=yes, no=no, forget=forget, model=model)
+    answers = answers_of(store, name)
+    if not answers:
+        hint = f"earmark teach '{name}' --yes FILES --no FILES"
+        raise InputError(f"there are no answers for {name!r} yet", hint=hint)
+    return _learn(store, name, answers, category, model)
+
+
+def keep_answers(
+    store: Store,
+    name: str,
+    *,
+    yes: Sequence[str] = (),
+    no: Sequence[str] = (),
+    forget: Sequence[str] = (),
+    model: str | None = None,
+) -> bool:
+    """Keep answers, of which nothing is learned yet; see `teach_tag` for the parameters and errors.
+
+    No other table than that of the answers is written to, so that it may be done while music is being added.
+
+    Returns
+    -------
+    whether no track is known any more to have the tag, though one was before: what was learned holds no longer then
+    """
     stored = store.model(model)
     check_name(name)
     with_it, without = examples(store, stored, yes, answer=True), examples(store, stored, no, answer=False)
     if torn := with_it.keys() & without.keys():
         raise UsageError(f"{min(torn)}: both yes and no", hint="give each track one answer")
-    withdrawn = [answer_key(name, identity_of(store, text)) for text in forget]
+    given = {row["id"]: row["answer"] for row in answers_of(store, name)}
+    withdrawn = [answer_key(name, text if text in given else identity_of(store, text)) for text in forget]
     rows = [{"key": answer_key(name, one), "tag": name, **row} for one, row in (with_it | without).items()]
     store.put(ANSWERS, rows)
     store.delete(ANSWERS, withdrawn)
+    return any(given.values()) and not any(row["answer"] for row in answers_of(store, name))
+
+
+def learn_tag(store: Store, name: str, *, category: str | None = None, model: str | None = None) -> Head | None:
+    """Learn a tag from the answers that were kept, if they say anything; the caller holds the lock of the catalogue.
+
+    Parameters
+    ----------
+    store, name, category, model : see `teach_tag`
+
+    Returns
+    -------
+    what was learned; None if no track is known to have the tag, or all are
+    """
     answers = answers_of(store, name)
-    if not answers:
-        hint = f"earmark teach '{name}' --yes FILES --no FILES"
-        raise InputError(f"there are no answers for {name!r} yet", hint=hint)
+    n_yes = sum(row["answer"] for row in answers)
+    n_heard = store.count(f"{store.model(model).column('version')} IS NOT NULL")
+    if n_yes and (n_yes < len(answers) or n_heard > len(answers)):
+        return _learn(store, name, answers, category, model)
+    return None
+
+
+def _learn(store: Store, name: str, answers: Sequence[dict[str, Any]], category: str | None, model: str | None) -> Head:
+    stored = store.model(model)
     embeddings, groups = current_embeddings(store, stored, answers)
-    known = {head.name: head for head, _ in _heads(store)}
-    before = known[name].category if name in known else "other"
+    heads = [head for head, _ in _heads(store)]
     head = teach(
         name,
         embeddings,
@@ -117,10 +191,17 @@ def teach_tag(
         _background(store, stored, {row["id"] for row in answers}),
         model=stored.name,
         model_version=stored.version,
-        category=category or before,
+        category=category or _category(name, heads, [stored]),
     )
     _keep_head(store, head)
     return head
+
+
+def _category(name: str, heads: Sequence[Head], models: Sequence[StoredModel]) -> str:
+    """Return the category of a tag: as it was taught, as a model that hears one of that name has it, or other."""
+    known = [head.category for head in heads if head.name == name]
+    known += [model.categories[model.tags.index(name)] for model in models if name in model.tags]
+    return known[0] if known else "other"
 
 
 def suggestions(store: Store, name: str, *, n: int = 10) -> list[tuple[LibraryTrack, float]]:
@@ -167,7 +248,14 @@ def apply_tag(store: Store, name: str) -> Applied:
 
 
 def refresh(store: Store) -> None:
-    """Give tracks that were heard since their scores of all tags that are applied."""
+    """Give tracks that were heard since their scores of all tags that are applied; learn what was answered meanwhile.
+
+    The caller holds the lock of the catalogue.
+    """
+    for name in _unlearned(store):
+        learn_tag(store, name)
+        if next((one for one in tag_states(store) if one.name == name and one.is_enough), None):
+            apply_tag(store, name)
     for own in own_tags(store):
         if own.is_applied and _is_current(store, own.head):
             _score(store, _model_of(store, own.head), own.head, only_missing=True)
@@ -177,6 +265,35 @@ def own_tags(store: Store) -> list[OwnTag]:
     """Return the tags that were taught, by name."""
     applied = {tag for model in store.models() if model.name == TAUGHT for tag in model.tags}
     return [OwnTag(head, n, head.name in applied) for head, n in _heads(store)]
+
+
+def tag_states(store: Store) -> list[TagState]:
+    """Return how far all tags are that were taught or answered, by name."""
+    heads = {head.name: head for head, _ in _heads(store)}
+    counts: dict[str, list[int]] = {name: [0, 0] for name in heads}
+    for batch in store.scan(ANSWERS, ["tag", "answer"]):
+        for row in batch.to_pylist():
+            counts.setdefault(row["tag"], [0, 0])[row["answer"]] += 1
+    models = [model for model in store.models() if model.n_features]
+    applied = {tag for model in store.models() if model.name == TAUGHT for tag in model.tags}
+    states = []
+    for name, (n_no, n_yes) in sorted(counts.items()):
+        least = FEW if any(name in model.tags for model in models) else 1
+        category = _category(name, list(heads.values()), models)
+        missing = max(least - n_yes, 0), max(least - n_no, 0)
+        states.append(TagState(name, category, n_yes, n_no, *missing, heads.get(name), name in applied))
+    return states
+
+
+def _unlearned(store: Store) -> list[str]:
+    """Return the tags with an answer that is newer than what was learned."""
+    learned = {row["name"]: row["taught_at"] for batch in store.scan(HEADS, ["name", "taught_at"])
+               for row in batch.to_pylist()}  # fmt: skip
+    newest: dict[str, Any] = {}
+    for batch in store.scan(ANSWERS, ["tag", "at"]):
+        for row in batch.to_pylist():
+            newest[row["tag"]] = max(row["at"], newest.get(row["tag"], row["at"]))
+    return sorted(tag for tag, at in newest.items() if tag not in learned or at > learned[tag])
 
 
 def get_head(store: Store, name: str) -> Head:
@@ -212,8 +329,22 @@ def import_tag(store: Store, path: str | os.PathLike[str], *, force: bool = Fals
 
 
 def remove_tag(store: Store, name: str) -> None:
-    """Take out a tag, its answers and its scores; the caller holds the lock of the catalogue."""
-    get_head(store, name)
+    """Take out a tag, its answers and its scores; the caller holds the lock of the catalogue.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such tag.
+    """
+    answers = answers_of(store, name)
+    if not answers:
+        get_head(store, name)
+    forget_tag(store, name)
+    store.delete(ANSWERS, [row["key"] for row in answers])
+
+
+def forget_tag(store: Store, name: str) -> None:
+    """Take out what was learned of a tag, and its scores; its answers stay. The caller holds the lock."""
     taught = next((model for model in store.models() if model.name == TAUGHT), None)
     if taught is not None and name in taught.tags:
         kept = [i for i, tag in enumerate(taught.tags) if tag != name]
@@ -223,7 +354,6 @@ def remove_tag(store: Store, name: str) -> None:
         else:
             store.delete("models", [TAUGHT])
         store.table(TRACKS).drop_columns([column])
-    store.delete(ANSWERS, [row["key"] for row in answers_of(store, name)])
     store.delete(HEADS, [name])
 
 

@@ -15,7 +15,7 @@ from earmark.service.jobs.managing import N_WORKERS, Jobs
 from earmark.service.limits import Limits
 from earmark.service.metrics import Measuring, Metrics
 from earmark.service.players import routes as players
-from earmark.service.routes import choosing, comparing, docs, facts, hearing, playing, tracks, writing
+from earmark.service.routes import choosing, comparing, docs, facts, hearing, playing, teaching, tracks, writing
 from earmark.service.settings import Settings
 from earmark.service.state import Service
 
@@ -66,6 +66,7 @@ def create_app(settings: Settings, *, n_jobs: int = N_WORKERS) -> FastAPI:
     app.include_router(choosing.router(service))
     app.include_router(comparing.router(service))
     app.include_router(writing.router(service))
+    app.include_router(teaching.router(service))
     app.include_router(job_routes.router(service, jobs))
     app.include_router(facts.router(service, metrics))
     app.include_router(players.router(service))

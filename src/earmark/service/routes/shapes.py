@@ -1,6 +1,6 @@
 """The shapes of requests and answers, as OpenAPI tells them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -288,6 +288,90 @@ class UndoneFiles(BaseModel):
 
     run: str
     files: list[UndoneFile]
+
+
+class AnswersBody(Body):
+    """Which tracks have a tag, and which do not."""
+
+    tag: str = Field(min_length=1, max_length=100)
+    category: Literal["genre", "mood", "instrument", "voice", "era", "other"] | None = Field(
+        default=None, description="As before, as a model has it that hears a tag of that name, or other, if null."
+    )
+    yes: list[Text] = Field(default=[], max_length=200, description="Tracks that have it.")
+    no: list[Text] = Field(default=[], max_length=200, description="Tracks that do not.")
+    forget: list[Text] = Field(default=[], max_length=200, description="Tracks whose answer is withdrawn.")
+    apply: bool | None = Field(
+        default=None, description="Give the tag to every track now; null does it if nothing is missing."
+    )
+
+
+class Missing(BaseModel):
+    """Answers that are missing until a tag is worth giving to every track."""
+
+    yes: int
+    no: int
+
+
+class OwnTag(BaseModel):
+    """A tag of the user's own."""
+
+    tag: str
+    category: str
+    n_yes: int = Field(description="Tracks that are known to have it.")
+    n_no: int
+    missing: Missing
+    is_taught: bool = Field(description="Whether something was learned from the answers.")
+    is_applied: bool = Field(description="Whether tracks have scores of it, under `taught`.")
+    n_tracks: int | None = Field(description="How many tracks have it now; null if they have no scores of it.")
+    threshold: float | None = Field(description="Score from which on a track has it.")
+    low: float | None = Field(description="Up to this score the answer is no.")
+    high: float | None = Field(description="From this score on it is yes; between the two, unsure.")
+    model: str | None
+    created: str | None
+    report: dict[str, Any] | None = Field(
+        description="How good it is on answers that were held back: `roc_auc`, `right`, `verdict`, `warnings`."
+    )
+    answer: bool | None = Field(default=None, description="About the track that was asked for.")
+
+
+class OwnTags(BaseModel):
+    """The tags of the user's own, by name."""
+
+    tags: list[OwnTag]
+
+
+class Taught(OwnTag):
+    """What came of answers."""
+
+    notes: list[str] = Field(description="For people: what is missing, or what has to wait.")
+
+
+class Answer(BaseModel):
+    """What was answered about a track."""
+
+    track: str
+    name: str = Field(description="Artist and title; empty if the track is not in the catalogue any more.")
+    answer: bool
+    at: str
+    doubtful: bool = Field(description="It may be wrong: learned from all other answers, the tag says otherwise.")
+
+
+class AnsweredTag(OwnTag):
+    """A tag of the user's own, with its answers."""
+
+    answers: list[Answer] = Field(description="The first one first; warnings of the report number them so, from 1.")
+
+
+class Suggestion(Track):
+    """A track to answer about."""
+
+    probability: float = Field(description="That it has the tag.")
+
+
+class Suggestions(BaseModel):
+    """Tracks whose answer would help a tag most, best first."""
+
+    suggestions: list[Suggestion]
 
 
 class ModelFacts(BaseModel):
