@@ -287,6 +287,15 @@ def test_any_text_is_a_filter_or_a_mistake_that_is_explained(text: str) -> None:
         return
 
 
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize(
+    "text", ["9" * 1990, "9" * 1980 + "x", "1.5" * 600, "1:" * 900, "1m" * 900, "9" * 900 + ".." + "9" * 900]
+)
+def test_long_numbers_have_an_end(name: str, text: str) -> None:
+    with pytest.raises(UsageError, match="takes a number"):
+        parse_filter(f"{name}:{text}!")
+
+
 def test_literals_hold_nothing_but_the_value() -> None:
     assert literal("'; drop table tracks --") == "'''; drop table tracks --'"
     for wrong in ("a\0b", "\ud800", float("nan"), float("inf"), True):

@@ -382,5 +382,6 @@ def _number_pattern(name: str) -> re.Pattern[str]:
     """Return what a number, or a range of numbers, of a field looks like."""
     units = "|".join(re.escape(unit) for unit, _ in NUMBERS[name].units)
     unit = rf"(?:\s*(?:{units})(?![^\W\d]|\s*[:=<>~!≤≥]|\s+in\s))?" if units else ""  # "1 bpm", not "1 bpm < 2"
-    one = rf"(?:\d+(?:\.\d+)?(?::\d+(?:\.\d+)?)*{unit})+"
+    # Digits once taken are not given back (++): else there are 2**n ways to take n of them apart.
+    one = rf"(?:\d++(?:\.\d++)?(?::\d++(?:\.\d++)?)*{unit})+"
     return re.compile(rf"(?P<low>{one})?\s*(?P<dots>\.\.)(?:\s*(?P<high>{one}))?|(?P<number>{one})|\*", re.IGNORECASE)
