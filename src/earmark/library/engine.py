@@ -27,7 +27,8 @@ def load_lancedb() -> Any:
     if not has_needed_instructions():
         raise UsageError(
             "this CPU has no AVX2 instructions, which the catalogue's database needs",
-            hint="earmark tag and earmark write work without it; the catalogue needs a CPU of 2013 or later",
+            hint="earmark tag and earmark write work without it; the catalogue and the service need a CPU of 2013 or "
+            "later, and a virtual machine has to be shown the CPU of its host",
         )
     os.environ.setdefault("LANCE_LOG", "error")  # it is no business of the user what its next version will change
     try:
