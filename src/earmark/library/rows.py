@@ -108,8 +108,13 @@ class LibraryTrack:
             return f"{self.artist} – {self.title}" if self.artist else self.title
         return os.path.splitext(os.path.basename(self.path))[0] or self.id  # noqa: PTH119, PTH122 (may be no text)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data that JSON can hold; without embeddings."""
+    def to_dict(self, *, tags: int | None = None) -> dict[str, Any]:
+        """Return plain data that JSON can hold; without embeddings.
+
+        Parameters
+        ----------
+        tags : so many of each model, best first; all unless given
+        """
         names = (
             "id", "duration", "artist", "title", "album", "album_artist", "genres", "year", "track_number", "isrc",
             "mb_recording_id", "container", "sample_rate", "n_channels", "bit_rate", "bpm", "bpm_confidence", "key",
@@ -119,6 +124,6 @@ class LibraryTrack:
         plain["genres"] = list(self.genres)
         plain["paths"] = [file.path for file in self.files]
         plain["heard"] = {
-            model: {"listened": heard.listened, "tags": dict(heard.top())} for model, heard in self.heard.items()
+            model: {"listened": heard.listened, "tags": dict(heard.top(tags))} for model, heard in self.heard.items()
         }
         return plain

@@ -56,9 +56,9 @@ class Match:
     track: LibraryTrack
     similarity: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data that JSON can hold."""
-        return {"similarity": self.similarity, **self.track.to_dict()}
+    def to_dict(self, *, tags: int | None = None) -> dict[str, Any]:
+        """Return plain data that JSON can hold; `tags` as `LibraryTrack.to_dict` takes it."""
+        return {"similarity": self.similarity, **self.track.to_dict(tags=tags)}
 
 
 @dataclass(frozen=True)
@@ -114,10 +114,49 @@ def similar(
     ears = [_hear(store, stored, seed if isinstance(seed, Seed) else Seed(seed)) for seed in seeds]
     if not any(ear.weight > 0 for ear in ears):
         raise UsageError("there is nothing to be like", hint="give a seed with a weight above 0")
-    aim = np.sum([ear.weight * ear.vector for ear in ears], axis=0)
-    where = _heard_where(stored, condition(store, filter))
-    unwanted = {ear.id for ear in ears}
     artists = set() if same_artist else {fold(ear.artist) for ear in ears if ear.weight > 0 and ear.artist}
+    return _matches(store, stored, ears, n, artists, weights, condition(store, filter))
+
+
+def similar_to_heard(store: Store, heard: Heard, *, n: int = 10, track: str = "") -> list[Match]:
+    """Find the tracks that sound most like what was heard just now.
+
+    Parameters
+    ----------
+    store : the catalogue, which the same model has heard
+    heard : with an embedding
+    n : how many
+    track : its id, if it is in the catalogue itself: it is left out
+
+    Raises
+    ------
+    UnknownNameError, InputError
+        If the model has heard nothing of the catalogue.
+    UsageError
+        If `n` is below 1, or the embedding is of another size than those of the catalogue.
+    """
+    if n < 1:
+        raise UsageError(f"n is {n}, expected 1 or more")
+    stored = store.model(heard.model)
+    if heard.embedding is None or heard.embedding.shape != (stored.n_features,):
+        raise UsageError(f"the embedding is none of {stored.name}, which has {stored.n_features} numbers")
+    ear = _ear(Seed(track), stored, track, "", heard)
+    return _matches(store, stored, [ear], n, set(), blend_weights(None), None)
+
+
+def _matches(
+    store: Store,
+    stored: StoredModel,
+    ears: Sequence[_Ear],
+    n: int,
+    artists: set[str],
+    weights: Mapping[str, float],
+    where: str | None,
+) -> list[Match]:
+    """Return the nearest tracks, without the seeds themselves and tracks by some artists."""
+    aim = np.sum([ear.weight * ear.vector for ear in ears], axis=0)
+    where = _heard_where(stored, where)
+    unwanted = {ear.id for ear in ears}
     wanted = n + len(unwanted) + _MARGIN if weights["tags"] == 0 else max(BLEND_CANDIDATES, 20 * n)
     while True:
         ids, _ = nearest(store.table(TRACKS), stored.column("vector"), aim, n=wanted, where=where)

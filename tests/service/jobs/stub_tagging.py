@@ -28,10 +28,17 @@ class Piano:
             tags = (Tag("piano", "instrument", 0.9, 4.5, 0.95, 1.0), Tag("rock", "genre", 0.1, None, 0.2, 1.0))
             none = np.zeros((0, 2), np.float32)
             return TrackTags(
-                reader.name, n / self.sample_rate, tags, none, none, np.zeros(4, np.float32), "standard", ("a",)
+                reader.name,
+                n / self.sample_rate,
+                tags,
+                none,
+                none,
+                np.arange(8, dtype=np.float32),
+                "standard",
+                ("a", "b"),
             )
 
 
-def tagger(ears: tagging.Ears) -> Callable[[tagging.Request], TrackTags]:
+def tagger(ears: tagging.Ears) -> Callable[[tagging.Request], tagging.Answer]:
     tagging.Tagger = Piano  # type: ignore[assignment, misc]
     return tagging.tagger(ears)

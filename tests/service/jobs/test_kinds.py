@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from earmark.audio.identity import content_id
 from earmark.errors import InputError, UnknownNameError, UsageError
 from earmark.library import adding
 from earmark.library.facade import Library
+from earmark.library.store import Store
+from earmark.library.vectors import search_vector
 from earmark.service.jobs import kinds, tagging
 from earmark.service.jobs.job import Job, new_id
 from earmark.service.jobs.kinds import Doing
@@ -21,6 +24,9 @@ from earmark.service.jobs.uploads import Uploads
 from earmark.service.jobs.watching import Stopped, Watch
 from earmark.service.settings import Settings, make_settings
 from earmark.service.state import Service
+from earmark.track_tags import TrackTags
+
+from ...library.conftest import MODEL, track_id, track_row
 
 
 @pytest.fixture
@@ -182,6 +188,7 @@ def test_tagging_a_file(do: Doing, music: Path, stand_in: None) -> None:
     found = do(job("tag", path="noise.wav", n=1), seen)
     assert (found["path"], found["duration"]) == ("noise.wav", 3.0)
     assert [tag["tag"] for tag in found["tags"]] == ["piano"]
+    assert "similar" not in found
     assert (seen.progress.text, seen.progress.total) == ("noise.wav", 3.0)
 
 
@@ -196,6 +203,75 @@ def test_tagging_what_was_sent(do: Doing, tmp_path: Path, stand_in: None) -> Non
     assert str(tmp_path) not in caught.value.message
     with pytest.raises(InputError, match="not kept any more"):
         do(job("tag", upload="gone.wav"), watch())
+
+
+@pytest.fixture
+def over(service: Service, library_address: str, monkeypatch: pytest.MonkeyPatch) -> Doing:
+    """Jobs over twelve made-up tracks, which the stand-in has heard, too."""
+    monkeypatch.setattr(kinds, "describe", lambda model, *, preset: MODEL)
+    one = Service(replace(service.settings, library=library_address))
+    return Doing(one, Uploads(one.settings.data, most_bytes=200_000))
+
+
+def test_what_sounds_like_a_file_that_is_not_in_the_catalogue(
+    over: Doing, music: Path, stand_in: None, library_address: str
+) -> None:
+    noise(music / "noise.wav")
+    found = over(job("tag", path="noise.wav", n=0, similar=4), watch())
+    assert (found["tags"], found["track"], found["notes"]) == ([], None, [])
+    like = search_vector(np.arange(8, dtype=np.float32), MODEL.parts)
+    tracks = list(Library(library_address).list(embeddings=True))
+    expected = {one.id: float(search_vector(one.heard["standard"].embedding, MODEL.parts) @ like) for one in tracks}  # type: ignore[arg-type]
+    best = sorted(expected, key=lambda one: -expected[one])[:4]
+    assert [one["id"] for one in found["similar"]] == best
+    assert [one["similarity"] for one in found["similar"]] == pytest.approx([expected[one] for one in best])
+    assert found["similar"][0]["title"].startswith("Title ")
+    json.dumps(found, allow_nan=False)
+
+
+def test_the_same_recording_is_told_and_left_out(
+    over: Doing, music: Path, stand_in: None, library_address: str, tmp_path: Path
+) -> None:
+    identity = content_id(noise(tmp_path / "phone.wav"))
+    row = track_row(20, folder=str(music)) | {"id": identity}
+    Store(library_address).put("tracks", [row])
+    one = job("tag", upload="from a phone.wav", similar=50)
+    with (tmp_path / "phone.wav").open("rb") as file:
+        over.uploads.keep(one.id, file)
+    found = over(one, watch())
+    assert found["track"] == identity
+    assert len(found["similar"]) == 12
+    assert identity not in {match["id"] for match in found["similar"]}
+
+
+def test_why_nothing_can_be_similar(
+    service: Service, over: Doing, library_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    none = np.zeros((0, 0), np.float32)
+    heard = TrackTags("a", 3.0, (), none, none, np.arange(8, dtype=np.float32), "standard", ("a", "b"))
+    ears = tagging.Ears(None, "standard", 60.0)
+
+    def ask(service: Service) -> Any:
+        found = kinds.find_similar(service, heard, track_id(3), ears, 3)
+        assert found["similar"] == []
+        return found["notes"], found["track"]
+
+    assert ask(service) == (["there is no track in the catalogue yet that could be similar"], None)
+    monkeypatch.setattr(kinds, "describe", lambda model, *, preset: replace(MODEL, version="2"))
+    words = "the catalogue was heard by another version of standard: nothing can be compared"
+    assert ask(over.service) == ([words], track_id(3))
+    monkeypatch.setattr(kinds, "describe", lambda model, *, preset: MODEL)
+    monkeypatch.setattr(kinds, "similar_to_heard", fail)
+    assert ask(over.service) == (["similar tracks could not be looked for: the disk is gone"], track_id(3))
+    store = Store(library_address)
+    store.keep_model(replace(MODEL, name="other"))
+    store.delete("models", ["standard"])
+    words = "the catalogue was heard by other, not by standard: nothing can be compared"
+    assert ask(over.service) == ([words], track_id(3))
+
+
+def fail(*given: Any, **options: Any) -> None:
+    raise InputError("the disk is gone")
 
 
 def test_more_audio_than_is_taken(do: Doing, music: Path, stand_in: None) -> None:
@@ -222,5 +298,5 @@ def test_tagging_with_the_published_weights(published_weights: None, settings: S
     rate = 16000
     t = np.arange(4 * rate) / rate
     soundfile.write(music / "tone.wav", (0.3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32), rate)
-    found = kinds.tag(settings, Tag(path="tone.wav", n=3), music / "tone.wav", "tone.wav", watch())
+    found = kinds.tag(Service(settings), Tag(path="tone.wav", n=3), music / "tone.wav", "tone.wav", watch())
     assert (found["path"], found["duration"], found["model"], len(found["tags"])) == ("tone.wav", 4.0, "standard", 3)

@@ -190,9 +190,11 @@ def test_sending_a_file(busy: Callable[[Do], TestClient], settings: Settings) ->
         return {"path": job.parameters["upload"]}
 
     client = busy(do)
-    answer = client.post("/v1/jobs/upload?n=3", files={"file": ("../../etc/a\u202eb.wav", io.BytesIO(b"music"))})
+    answer = client.post(
+        "/v1/jobs/upload?n=3&similar=5", files={"file": ("../../etc/a\u202eb.wav", io.BytesIO(b"music"))}
+    )
     assert answer.status_code == 202, answer.text
-    assert answer.json()["parameters"] == {"upload": "ab.wav", "n": 3}
+    assert answer.json()["parameters"] == {"upload": "ab.wav", "n": 3, "similar": 5}
     assert wait_for(client, answer.json()["id"], "done", "failed")["result"] == {"path": "ab.wav"}
     assert told == [b"music"]
     until = time.monotonic() + 5
@@ -211,6 +213,7 @@ def test_sending_a_file(busy: Callable[[Do], TestClient], settings: Settings) ->
         ({"content": b"", "headers": {"Content-Type": "multipart/form-data"}}, 400),
         ({"files": {"file": b"x"}, "params": {"model": "/etc/passwd"}}, 400),
         ({"files": {"file": b"x"}, "params": {"n": -1}}, 422),
+        ({"files": {"file": b"x"}, "params": {"similar": 51}}, 422),
         ({"files": {"file": b"x"}, "params": {"unknown": 1}}, 422),
     ],
 )

@@ -10,6 +10,10 @@ from earmark.batch import walk
 from earmark.errors import EarmarkError, InputError, UsageError
 from earmark.library.adding import Added, AddProgress
 from earmark.library.facade import Library
+from earmark.library.models import describe
+from earmark.library.rows import Heard
+from earmark.library.search import similar_to_heard
+from earmark.library.store import Store, among
 from earmark.service.finding import find_ears, find_listener_text
 from earmark.service.jobs import tagging
 from earmark.service.jobs.job import Job
@@ -18,7 +22,10 @@ from earmark.service.jobs.uploads import Uploads
 from earmark.service.jobs.watching import Watch
 from earmark.service.settings import Settings, inside
 from earmark.service.state import Service
+from earmark.track_tags import TrackTags
 
+TAGS_OF_SIMILAR = 10
+"""Tags of each model that are told of a similar track."""
 MOST_FAILURES = 50
 """Files that could not be heard, told one by one in a result."""
 
@@ -59,13 +66,12 @@ class Doing:
         )
 
     def _tag(self, job: Job, watch: Watch) -> dict[str, Any]:
-        settings = self.service.settings
         if "upload" not in job.parameters:
             asked = Tag(**job.parameters)
-            return tag(settings, asked, _file(settings, asked.path), asked.path, watch)
+            return tag(self.service, asked, _file(self.service.settings, asked.path), asked.path, watch)
         plain = dict(job.parameters)
         name = str(plain.pop("upload"))
-        return tag(settings, Chosen(**plain), self.uploads.path(job.id), name, watch)
+        return tag(self.service, Chosen(**plain), self.uploads.path(job.id), name, watch)
 
 
 def check(service: Service, kind: str, parameters: Parameters) -> Mapping[str, Any]:
@@ -152,21 +158,71 @@ def plain_added(added: Added) -> dict[str, Any]:
     return plain | {"n_missing": len(added.missing), "n_failed": len(added.failures), "failures": failures}
 
 
-def tag(settings: Settings, asked: Chosen, path: Path, name: str, watch: Watch) -> dict[str, Any]:
-    """Tag a file.
+def tag(service: Service, asked: Chosen, path: Path, name: str, watch: Watch) -> dict[str, Any]:
+    """Tag a file, and find what sounds like it in the catalogue if that is asked for.
 
     Parameters
     ----------
-    settings : of the service
+    service : whose models hear it, and whose catalogue is searched
     asked : how, and which tags are given
     path : of the file, checked
     name : that it has for whoever asked
     watch : of the job
     """
-    model, preset = find_ears(settings, asked.model, asked.preset)
-    ears = tagging.Ears(model, preset, settings.most_seconds)
-    tags = replace(tagging.tag(ears, path, name, watch), path=name)
-    return tags.to_dict(top=asked.n, min_score=asked.min_score, taggram=asked.taggram)
+    model, preset = find_ears(service.settings, asked.model, asked.preset)
+    ears = tagging.Ears(model, preset, service.settings.most_seconds)
+    heard = tagging.tag(ears, path, name, watch, wants_id=asked.similar is not None)
+    tags = replace(heard.tags, path=name)
+    plain = tags.to_dict(top=asked.n, min_score=asked.min_score, taggram=asked.taggram)
+    if asked.similar is None:
+        return plain
+    return plain | find_similar(service, tags, heard.id, ears, asked.similar)
+
+
+def find_similar(service: Service, tags: TrackTags, identity: str | None, ears: tagging.Ears, n: int) -> dict[str, Any]:
+    """Return what sounds like a file that was heard just now.
+
+    Parameters
+    ----------
+    service : whose catalogue
+    tags : what was heard
+    identity : content id of the file, None where it has none
+    ears : that heard it
+    n : how many tracks
+
+    Returns
+    -------
+    "similar", the matches, best first; "track", the id of the file's recording if it is in the catalogue, where it is
+    left out of the matches; "notes", why nothing could be found
+    """
+    found: dict[str, Any] = {"similar": [], "track": None, "notes": []}
+    try:
+        store = service.library().store
+        if identity is not None and store.count(among("id", [identity])):
+            found["track"] = identity
+        note = _not_comparable(store, tags.model, ears)
+        if note:
+            found["notes"] = [note]
+            return found
+        scores = {tag.tag: tag.score for tag in tags.tags}
+        heard = Heard(tags.model, scores, embedding=tags.embedding)
+        matches = similar_to_heard(store, heard, n=n, track=found["track"] or "")
+        found["similar"] = [match.to_dict(tags=TAGS_OF_SIMILAR) for match in matches]
+    except EarmarkError as error:  # the tags are there all the same
+        found["notes"] = [f"similar tracks could not be looked for: {error.message}"]
+    return found
+
+
+def _not_comparable(store: Store, model: str, ears: tagging.Ears) -> str:
+    """Say why what a model hears cannot be compared with the catalogue; "" if it can."""
+    known = {one.name: one for one in store.models() if one.n_features}
+    if not known or not store.count():
+        return "there is no track in the catalogue yet that could be similar"
+    if model not in known:
+        return f"the catalogue was heard by {' and '.join(known)}, not by {model}: nothing can be compared"
+    if known[model].version != describe(ears.model, preset=ears.preset).version:
+        return f"the catalogue was heard by another version of {model}: nothing can be compared"
+    return ""
 
 
 def compare(service: Service, who: Compatibility, watch: Watch) -> dict[str, Any]:

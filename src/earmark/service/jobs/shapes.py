@@ -40,6 +40,9 @@ class Chosen(Parameters):
     n: int | None = Field(default=None, ge=0, le=1000, description="So many tags, best first; all if left out.")
     min_score: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False, description="Leave out tags below.")
     taggram: bool = Field(default=False, description="Give the scores of every chunk, too.")
+    similar: int | None = Field(
+        default=None, ge=1, le=50, description="Find so many tracks of the catalogue that sound like it, too."
+    )
 
 
 class Tag(Chosen):

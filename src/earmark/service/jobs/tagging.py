@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.audio.identity import content_id
 from earmark.audio.io import AudioInfo
+from earmark.errors import EarmarkError
 from earmark.processes import Processes
 from earmark.service.errors import TooLarge
 from earmark.service.hearing import check_audio
@@ -49,14 +51,30 @@ class Request:
     path : where it is
     name : what it is called in messages
     notes : a file for how far it is
+    wants_id : whether its content id is wanted
     """
 
     path: str
     name: str
     notes: str
+    wants_id: bool = False
 
 
-def tag(ears: Ears, path: Path, name: str, watch: Watch) -> TrackTags:
+@dataclass(frozen=True)
+class Answer:
+    """What was heard.
+
+    Parameters
+    ----------
+    tags : of the file
+    id : its content id, as the catalogue has it; None if it was not asked for, or there is none
+    """
+
+    tags: TrackTags
+    id: str | None = None
+
+
+def tag(ears: Ears, path: Path, name: str, watch: Watch, *, wants_id: bool = False) -> Answer:
     """Tag a file in a process of its own.
 
     Parameters
@@ -65,6 +83,7 @@ def tag(ears: Ears, path: Path, name: str, watch: Watch) -> TrackTags:
     path : of the file, checked
     name : that it has for whoever asked
     watch : that learns how far it is, and may end it
+    wants_id : whether its content id is wanted
 
     Raises
     ------
@@ -78,11 +97,11 @@ def tag(ears: Ears, path: Path, name: str, watch: Watch) -> TrackTags:
         watch.follow(lambda: read_note(noted, name))
         watch.on_stop(processes.close)
         try:
-            answer = processes.call(name, Request(str(path), name, notes.name))
+            answer = processes.call(name, Request(str(path), name, notes.name, wants_id))
         finally:
             last = read_note(noted, name)
             watch.follow(lambda: last)
-    assert isinstance(answer, TrackTags)
+    assert isinstance(answer, Answer)
     return answer
 
 
@@ -95,11 +114,11 @@ def read_note(notes: Path, name: str) -> Progress:
     return Progress(round(done, 1), None if total != total else round(max(done, total), 1), name)
 
 
-def tagger(ears: Ears) -> Callable[[Request], TrackTags]:
+def tagger(ears: Ears) -> Callable[[Request], Answer]:
     """Load the models; return what tags a file. Runs in the process."""
     heard_by = Tagger(ears.model, preset=ears.preset)
 
-    def answer(request: Request) -> TrackTags:
+    def answer(request: Request) -> Answer:
         n_samples, noted = 0, 0.0
 
         def note(info: AudioInfo, block: NDArray[np.float32]) -> None:
@@ -120,6 +139,14 @@ def tagger(ears: Ears) -> Callable[[Request], TrackTags]:
         raw.name = request.name  # in messages; where it lies is nobody's business
         with io.BufferedReader(raw) as file:
             check_audio(file, ears.most_seconds)
-            return heard_by.tag(file, on_block=note)
+            tags = heard_by.tag(file, on_block=note)
+        return Answer(tags, _id_of(request.path) if request.wants_id else None)
 
     return answer
+
+
+def _id_of(path: str) -> str | None:
+    try:
+        return content_id(path)
+    except EarmarkError:  # a container that the catalogue knows no ids of
+        return None
