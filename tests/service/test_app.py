@@ -12,7 +12,7 @@ ROUTES = {
     ("post", "/v1/tag"), ("post", "/v1/embeddings"), ("get", "/v1/tracks"), ("get", "/v1/tracks/{id}"),
     ("get", "/v1/similar"), ("get", "/v1/search"), ("post", "/v1/playlist"), ("get", "/v1/path"),
     ("get", "/v1/tracks/{id}/audio"), ("get", "/v1/tracks/{id}/waveform"), ("get", "/v1/tracks/{id}/cover"),
-    ("get", "/v1/own-tags"), ("post", "/v1/own-tags"), ("get", "/v1/own-tags/{tag}"),
+    ("get", "/v1/map"), ("get", "/v1/own-tags"), ("post", "/v1/own-tags"), ("get", "/v1/own-tags/{tag}"),
     ("delete", "/v1/own-tags/{tag}"), ("get", "/v1/own-tags/{tag}/suggestions"),
     ("post", "/v1/write"), ("get", "/v1/write/profiles"), ("get", "/v1/write/runs"), ("post", "/v1/write/undo"),
     ("post", "/v1/compatibility"), ("get", "/v1/models"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics"),

@@ -77,6 +77,7 @@ def chart(
         genres=[track.genres[0] if track.genres else "" for track in tracks],
         keys=[track.key or "" for track in tracks],
         paths=[track.path for track in tracks],
+        ids=[track.id for track in tracks],
         durations=np.array([track.duration for track in tracks]),
         bpm=_numbers([track.bpm for track in tracks]),
         years=_numbers([track.year for track in tracks]),

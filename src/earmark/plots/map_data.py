@@ -36,6 +36,7 @@ class MapData:
     titles : n names; surrogates and control characters are allowed, and shown as what they are: no text
     artists, genres, keys : n texts, "" where there is none; a key is such as "F# minor". Nothing, if not known at all
     paths : n paths as the system gives them (`os.fsdecode`), "" where there is none
+    ids : n ids of the catalogue; nothing, if the tracks are of none
     durations, bpm, years : shape (n,), NaN where there is none; seconds, beats per minute
     scores : shape (n, K), in [0, 1]
     tags, categories : K names, and what they are: genre, mood, instrument, ...
@@ -60,6 +61,7 @@ class MapData:
     genres: Sequence[str] = ()
     keys: Sequence[str] = ()
     paths: Sequence[str] = ()
+    ids: Sequence[str] = ()
     durations: NDArray[np.floating] | None = None
     bpm: NDArray[np.floating] | None = None
     years: NDArray[np.floating] | None = None
@@ -84,7 +86,7 @@ class MapData:
             raise InputError("a point of the map is NaN or infinite")
         if len(self.titles) != n:
             raise InputError(f"{n} points and {len(self.titles)} titles")
-        for name in ("artists", "genres", "keys", "paths", "durations", "bpm", "years", "groups", "neighbours"):
+        for name in ("artists", "genres", "keys", "paths", "ids", "durations", "bpm", "years", "groups", "neighbours"):
             values = getattr(self, name)
             if values is not None and len(values) not in ((n,) if isinstance(values, np.ndarray) else (0, n)):
                 raise InputError(f"{n} points and {len(values)} {name}")

@@ -15,7 +15,7 @@ from earmark.service.jobs.managing import N_WORKERS, Jobs
 from earmark.service.limits import Limits
 from earmark.service.metrics import Measuring, Metrics
 from earmark.service.players import routes as players
-from earmark.service.routes import choosing, comparing, docs, facts, hearing, playing, teaching, tracks, writing
+from earmark.service.routes import choosing, comparing, docs, facts, hearing, mapping, playing, teaching, tracks, writing
 from earmark.service.settings import Settings
 from earmark.service.state import Service
 
@@ -63,6 +63,7 @@ def create_app(settings: Settings, *, n_jobs: int = N_WORKERS) -> FastAPI:
     app.include_router(hearing.router(service, ears))
     app.include_router(tracks.router(service))
     app.include_router(playing.router(service))
+    app.include_router(mapping.router(service))
     app.include_router(choosing.router(service))
     app.include_router(comparing.router(service))
     app.include_router(writing.router(service))

@@ -144,6 +144,20 @@ class Embedding(BaseModel):
     warnings: list[str]
 
 
+class MapOfTracks(BaseModel):
+    """A place on a plane for every track, alike near alike; all lists but `group_names` are in the same order."""
+
+    method: str | None = Field(description="`umap`, or `pca` for a few tracks; null if there is no track.")
+    points: list[tuple[float, float]] = Field(description="x and y in [0, 1], on one scale.")
+    ids: list[str]
+    titles: list[str]
+    artists: list[str]
+    genres: list[str] = Field(description="The first one of the file's own; empty where there is none.")
+    top_tags: list[list[str]] = Field(description="The three with the highest scores, best first.")
+    groups: list[int] = Field(description="Places in `group_names`.")
+    group_names: list[str] = Field(description="Tags that set a group apart, the largest group first.")
+
+
 class Waveform(BaseModel):
     """How loud a track is along the way."""
 
