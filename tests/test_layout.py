@@ -185,6 +185,7 @@ T train
   service.players
   service.routes
   service.guarding
+  service.pages
   service.app
   service.serving
   compat

@@ -79,7 +79,7 @@ def test_its_own_pages_may_ask(still: TestClient) -> None:
 def test_other_machines_need_a_token(make_client: Make, settings: Settings) -> None:
     client = make_client(OUTSIDE, host="0.0.0.0")
     token = Tokens(settings.data).add("radio")
-    for path in ("/v1/models", "/metrics", "/readyz", "/docs", "/openapi.json", "/nothing", "/healthz/", "//healthz"):
+    for path in ("/v1/models", "/metrics", "/readyz", "/docs", "/openapi.json", "/nothing", "/healthz/", "/page/map"):
         answer = client.get(path)
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="earmark"'), path
     assert client.get("/healthz").json() == {"status": "ok"}

@@ -6,6 +6,8 @@ from urllib.parse import quote_from_bytes
 
 Links = Literal["relative", "absolute", "none"]
 LINKS = ("relative", "absolute", "none")
+SERVED = "served"
+"""How a page that a service shows leads to music: to that service's own addresses, by the ids of tracks."""
 
 
 def file_url(path: str, links: Links, folder: str | os.PathLike[str] | None) -> str:
@@ -30,3 +32,18 @@ def file_url(path: str, links: Links, folder: str | os.PathLike[str] | None) -> 
 
 def _escaped(path: str) -> str:
     return quote_from_bytes(os.fsencode(path.replace(os.sep, "/")), safe="/")
+
+
+def served_urls(id: str) -> tuple[str, str]:
+    """Return where a service gives the audio of a track, and where it shows the track.
+
+    Parameters
+    ----------
+    id : of the track
+
+    Examples
+    --------
+    >>> served_urls("0a1b")
+    ('/v1/tracks/0a1b/audio', '/#/track/0a1b')
+    """
+    return f"/v1/tracks/{id}/audio", f"/#/track/{id}"

@@ -8,7 +8,7 @@ import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from earmark.errors import UsageError
 from earmark.files import replacing
 from earmark.plots.colours import DARK, LIGHT, Theme, even_ramp
-from earmark.plots.links import LINKS, Links, file_url
+from earmark.plots.links import LINKS, SERVED, Links, file_url, served_urls
 from earmark.plots.map_data import (
     DARK_CATEGORIES,
     DARK_CIRCLE,
@@ -68,7 +68,7 @@ def write_map_page(
 def map_page(
     data: MapData,
     *,
-    links: Links = "none",
+    links: Links | Literal["served"] = "none",
     folder: str | os.PathLike[str] | None = None,
     colour_by: str | None = None,
 ) -> str:
@@ -78,7 +78,8 @@ def map_page(
     ----------
     data : the dots and what is known of them
     links : how the page leads to the music: "relative" to the folder it lies in, so that both can move together;
-        "absolute", so that the page can move alone; "none", so that no path stands in the page
+        "absolute", so that the page can move alone; "none", so that no path stands in the page; "served" for a page
+        that a service shows, which gives the music away by the ids of tracks
     folder : where the page will lie; needed for relative links
     colour_by : the first colouring, which the reader can change: a tag, or one of group, artist, genre, key, bpm, year
         and duration; the first of these that is known unless given
@@ -100,7 +101,7 @@ def map_page(
     Names come into the page as compressed data and are shown as text, never read as HTML. Scores are kept as 255 times
     their root, in one byte: off by less than 0.004, and by less than 0.0004 around 0.01.
     """
-    if links not in LINKS:
+    if links not in (*LINKS, SERVED):
         raise UsageError(f"there are no links {links!r}", hint=f"choose one of {', '.join(LINKS)}")
     if links == "relative" and folder is None:
         raise UsageError(
@@ -142,7 +143,7 @@ def _short(data: MapData) -> str:
 
 
 def _contents(
-    data: MapData, links: Links, folder: str | os.PathLike[str] | None
+    data: MapData, links: Links | Literal["served"], folder: str | os.PathLike[str] | None
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Gather what goes into the page: a head of plain data, and arrays."""
     points = _normalised(data.points)
@@ -184,11 +185,21 @@ def _contents(
         near = data.neighbours[:, :MOST_NEIGHBOURS]
         head["nNeighbours"] = near.shape[1]
         arrays["neighbours"] = near.astype("<i4").ravel()
-    if links != "none" and any(data.paths):
-        urls = [file_url(path, links, folder) if path else "" for path in data.paths]
+    urls = _urls(data, links, folder)
+    if any(urls):
         folders, arrays["folder"] = _numbered([url[: url.rfind("/") + 1] or "./" for url in urls])
         head |= {"folders": folders, "files": [url[url.rfind("/") + 1 :] for url in urls], "hasLinks": True}
+    if links == SERVED:
+        head["pages"] = [served_urls(id)[1] for id in data.ids]
     return head, arrays
+
+
+def _urls(data: MapData, links: Links | Literal["served"], folder: str | os.PathLike[str] | None) -> list[str]:
+    if links == "none":
+        return []
+    if links == "served":
+        return [served_urls(id)[0] for id in data.ids]
+    return [file_url(path, links, folder) if path else "" for path in data.paths]
 
 
 def _normalised(points: NDArray[np.floating]) -> NDArray[np.float64]:

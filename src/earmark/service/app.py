@@ -14,8 +14,20 @@ from earmark.service.jobs import routes as job_routes
 from earmark.service.jobs.managing import N_WORKERS, Jobs
 from earmark.service.limits import Limits
 from earmark.service.metrics import Measuring, Metrics
+from earmark.service.pages import routes as pages
 from earmark.service.players import routes as players
-from earmark.service.routes import choosing, comparing, docs, facts, hearing, mapping, playing, teaching, tracks, writing
+from earmark.service.routes import (
+    choosing,
+    comparing,
+    docs,
+    facts,
+    hearing,
+    mapping,
+    playing,
+    teaching,
+    tracks,
+    writing,
+)
 from earmark.service.settings import Settings
 from earmark.service.state import Service
 
@@ -72,6 +84,7 @@ def create_app(settings: Settings, *, n_jobs: int = N_WORKERS) -> FastAPI:
     app.include_router(facts.router(service, metrics))
     app.include_router(players.router(service))
     app.include_router(docs.router(app.openapi))
+    app.include_router(pages.router(service))
     # The last one that is added stands first.
     app.add_middleware(Limits, most_upload=settings.most_upload, timeout=settings.timeout)
     app.add_middleware(Guard, settings=settings)

@@ -19,8 +19,12 @@ from earmark.service.limits import RateLimit, address_of, header
 from earmark.service.settings import Settings
 from earmark.service.tokens import Tokens
 
-OPEN = ("/healthz",)
+OPEN = ("/healthz", "/")
 """Pages that everybody may see, and that no limit counts."""
+OPEN_FILES = re.compile(r"/page/[a-z]+\.(?:js|css|svg|html)")
+"""Files of the page, likewise: they say nothing of the music, and ask for a token."""
+COOKIE = "earmark-token"
+"""Where a browser keeps a token; a header with one goes before it."""
 OWN_KEYS = ("/rest/",)
 """Where keys of another form are asked for by what answers there, on every address."""
 JELLYFIN = ("/AudioMuseAI/",)
@@ -79,9 +83,9 @@ class Guard:
         is_own = path.startswith(OWN_KEYS)
         if not is_own:
             _check_origin(scope)
-        if path in OPEN:
+        if path in OPEN or OPEN_FILES.fullmatch(path):
             return
-        name = None if is_own else self._client(scope)
+        name, state["token"] = (None, None) if is_own else self._client(scope)
         state["client"] = f"token {name}" if name else state["client"]
         self._rate.check(state["client"])
         if name is None and not is_own and self._needs_token(scope):
@@ -91,8 +95,10 @@ class Guard:
     def _needs_token(self, scope: Scope) -> bool:
         return not self._settings.is_local or any(key in _PROXY for key, _ in scope.get("headers", ()))
 
-    def _client(self, scope: Scope) -> str | None:
-        """Return the name of the token that is shown, None if none is.
+    def _client(self, scope: Scope) -> tuple[str | None, str | None]:
+        """Return the name of the token that is shown, and the token; None if none is.
+
+        A cookie with one that is not known counts as none: another service on this machine may have set it.
 
         Raises
         ------
@@ -103,12 +109,27 @@ class Guard:
         """
         token = _token_in(scope)
         if not token:
-            return None
+            kept = _token_in_cookie(scope)
+            name = self._tokens.check(kept) if kept else None
+            return (name, kept) if name else (None, None)
         name = self._tokens.check(token)
         if name is None:
             self._rate.check(address_of(scope))
             raise NoToken("the token is none of this service's", hint="earmark serve token list shows which there are")
-        return name
+        return name, token
+
+
+def is_secure(scope: Scope) -> bool:
+    """Tell whether a browser talks to the service, or to the proxy before it, over TLS."""
+    return scope.get("scheme") == "https" or header(scope, b"x-forwarded-proto").lower() == "https"
+
+
+def _token_in_cookie(scope: Scope) -> str:
+    for one in header(scope, b"cookie").split(";"):
+        name, _, value = one.strip().partition("=")
+        if name == COOKIE:
+            return value
+    return ""
 
 
 def _token_in(scope: Scope) -> str:

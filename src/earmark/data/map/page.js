@@ -322,7 +322,11 @@ function startPage(data) {
     $("trouble").hidden = true;
     audio.pause();
     if (!url) return audio.removeAttribute("src");
-    $("open").href = url;
+    $("open").href = data.pages ? data.pages[i] : url;
+    if (data.pages) {
+      $("open").target = "_top"; // the page is shown inside another
+      $("open").textContent = "Open the song";
+    }
     audio.src = url;
     if (play) playIt();
   }

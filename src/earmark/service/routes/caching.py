@@ -12,7 +12,7 @@ from earmark.library.schema import MODELS, TRACKS
 from earmark.service.errors import Json
 from earmark.service.state import Service
 
-HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-API-Key"}
+HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-API-Key, Cookie"}
 
 
 async def cached(service: Service, request: Request, work: Callable[[], Any]) -> Response:
