@@ -32,12 +32,11 @@ LABEL org.opencontainers.image.title="earmark" \
       org.opencontainers.image.licenses="Apache-2.0 AND GPL-3.0-or-later" \
       org.opencontainers.image.base.name="docker.io/library/python:3.11-slim-trixie"
 
+# Whom the files belong to, if tags are to be written into them: --build-arg OWNER=$(id -u) --build-arg GROUP=$(id -g)
+ARG OWNER=10001
+ARG GROUP=10001
 # Volumes that are new take over who owns these folders.
-RUN groupadd --gid 10001 earmark && \
-    useradd --uid 10001 --gid earmark --no-log-init --no-create-home --home-dir /var/lib/earmark \
-        --shell /usr/sbin/nologin earmark && \
-    install -d -m 0750 -o earmark -g earmark /var/lib/earmark /var/cache/earmark && \
-    install -d -m 0755 /music
+RUN install -d -m 0750 -o "${OWNER}" -g "${GROUP}" /var/lib/earmark /var/cache/earmark && install -d -m 0755 /music
 COPY --from=build /opt/earmark /opt/earmark
 
 ENV PATH=/opt/earmark/bin:$PATH \
@@ -47,7 +46,7 @@ ENV PATH=/opt/earmark/bin:$PATH \
     EARMARK_JOURNAL=/var/lib/earmark/journal \
     EARMARK_CACHE=/var/cache/earmark
 
-USER 10001:10001
+USER ${OWNER}:${GROUP}
 WORKDIR /var/lib/earmark
 VOLUME ["/var/lib/earmark", "/var/cache/earmark"]
 EXPOSE 8337
