@@ -167,3 +167,11 @@ def test_a_catalogue_that_another_fills_later_is_seen(tmp_path: Path) -> None:
     assert early.count() == 2
     assert [model.name for model in early.models()] == [MODEL.name]
     assert {track.id for track in early.tracks()} == {track_id(1), track_id(2)}
+
+
+def test_a_table_that_another_begins_meanwhile_is_opened(tmp_path: Path) -> None:
+    early = Store(tmp_path / "catalogue", create=True)
+    other = Store(tmp_path / "catalogue", create=True)
+    other.keep_model(MODEL)  # the table has more columns from now on than one that is begun
+    other.put("tracks", [track_row(1)])
+    assert {track.id for track in early.tracks()} == {track_id(1)}

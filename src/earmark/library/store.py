@@ -95,7 +95,7 @@ class Store:
         """Return a table of LanceDB in its newest version; made if it is not there yet."""
         with worded(self.address, f"its table {name} cannot be opened"):
             if name not in self._tables:
-                if name not in self._names:
+                if not self._has(name):
                     self._database.create_table(name, schema=table_schemas()[name], exist_ok=True)
                     self._names.add(name)
                 self._tables[name] = self._database.open_table(name)
