@@ -148,7 +148,9 @@ class MapOfTracks(BaseModel):
     """A place on a plane for every track, alike near alike; all lists but `group_names` are in the same order."""
 
     method: str | None = Field(description="`umap`, or `pca` for a few tracks; null if there is no track.")
-    points: list[tuple[float, float]] = Field(description="x and y in [0, 1], on one scale.")
+    points: list[Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(
+        description="x and y in [0, 1], on one scale."
+    )
     ids: list[str]
     titles: list[str]
     artists: list[str]
