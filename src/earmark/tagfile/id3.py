@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from earmark.tagfile.source import Gathering, Source, failure
+from earmark.tagfile.unpacking import bound_frames
 
 _MAX_PADDED = 1 << 26  # bytes that a tag which was cut off is filled up to
 _ENCODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")
@@ -22,6 +23,7 @@ def read_id3(data: bytes, size: int | None = None, *, kind: str = "") -> Source:
     """
     from mutagen.id3 import ID3
 
+    bound_frames()
     fields = Gathering()
     problems = []
     version = data[3] if len(data) > 3 else 4

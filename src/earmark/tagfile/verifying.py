@@ -9,6 +9,7 @@ from earmark.audio.identity import content_id
 from earmark.errors import InputError
 from earmark.tagfile.changes import FieldChange, FileChange
 from earmark.tagfile.reading import read_tags
+from earmark.tagfile.unpacking import bound_frames
 from earmark.tagfile.values import clean
 
 _MAX_CHARACTERS = 1 << 20  # longer texts are not read
@@ -73,6 +74,7 @@ def _kind(path: str) -> Any:
     """Return the class of mutagen that reads a file; None if there is none."""
     import mutagen
 
+    bound_frames()
     try:
         with open(path, "rb") as file:  # noqa: PTH123
             found = mutagen.File(file)

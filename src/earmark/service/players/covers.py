@@ -6,12 +6,14 @@ import contextlib
 import io
 import os
 import struct
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from earmark.service.players.songs import Places
+from earmark.tagfile.unpacking import bound_frames
 
 FRONT = 3
 """What a picture shows, of the kinds that ID3v2 counts: the front."""
@@ -19,7 +21,8 @@ _NAMES = ("cover", "folder", "front", "album", "albumart")
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 _SIGNATURES = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"GIF8", "image/gif"))
 _MOST_BYTES = 32 << 20
-_MOST_PIXELS = 64_000_000
+_MOST_PIXELS = 36_000_000
+_RESIZING = threading.Lock()  # one may take 300 MB; and filters of warnings belong to the whole process
 _MOST_LOOKED_AT = 8  # songs of an album
 _DAMAGED = (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, struct.error)
 
@@ -83,6 +86,7 @@ def embedded(path: str) -> Cover | None:
     """Return the picture that a file of music holds: the front, else the first one."""
     import mutagen
 
+    bound_frames()
     try:
         opened = mutagen.File(path)
         pictures = list(_pictures(opened)) if opened is not None else []
@@ -169,17 +173,18 @@ def resized(cover: Cover, size: int) -> Cover:
     except ImportError:
         return cover
     try:
-        with warnings.catch_warnings():
+        with _RESIZING, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is wrong with a picture of somebody's file is no news here
             with Image.open(io.BytesIO(cover.data), formats=("JPEG", "PNG", "GIF", "WEBP")) as opened:
                 if max(opened.size) <= size or opened.width * opened.height > _MOST_PIXELS:
                     return cover
                 opened.draft("RGB", (size, size))
                 is_clear = opened.mode in ("RGBA", "LA", "PA") or "transparency" in opened.info
-                picture = opened.convert("RGBA" if is_clear else "RGB")
+                mode = "RGBA" if is_clear else "RGB"
+                picture: Image.Image = opened if opened.mode == mode else opened.convert(mode)
                 picture.thumbnail((size, size), Image.Resampling.LANCZOS)
                 made = io.BytesIO()
                 picture.save(made, "PNG") if is_clear else picture.save(made, "JPEG", quality=88)
-    except (UnidentifiedImageError, *_DAMAGED):
+    except (UnidentifiedImageError, Image.DecompressionBombError, *_DAMAGED):
         return cover
     return Cover(made.getvalue(), "image/png" if is_clear else "image/jpeg")
