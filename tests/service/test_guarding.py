@@ -49,6 +49,7 @@ def test_names_that_may_lead_here_from_elsewhere(still: TestClient, host: str) -
     [
         {"origin": "https://evil.example"},
         {"origin": "null"},
+        {"origin": "http://["},
         {"origin": "http://127.0.0.1:9999"},
         {"origin": "http://127.0.0.1:8337.evil.example"},
         {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"},

@@ -122,6 +122,13 @@ def test_what_is_announced_as_too_large_is_not_read() -> None:
     assert sent[0] == 0
 
 
+def test_a_request_has_one_end() -> None:
+    sent = [0]
+    scope = scope_of(method="POST", content_length="5", transfer_encoding="chunked")
+    answer = exchange(Limits(reading, most_upload=200_000, timeout=5), scope, endless(sent))
+    assert (answer.status, answer.headers["connection"], sent[0]) == (400, "close", 0)
+
+
 def test_what_fits_goes_through() -> None:
     limits = Limits(reading, most_upload=200_000, timeout=5)
     scope = scope_of(method="POST", content_type="multipart/form-data")

@@ -76,6 +76,14 @@ class TooLarge(RequestError):
         return {"Connection": "close"}
 
 
+class TwoEnds(RequestError):
+    """Where a request ends is said in two ways, of which others on the way may have followed the other one."""
+
+    def headers(self) -> dict[str, str]:
+        """End the connection: what follows may be no request."""
+        return {"Connection": "close"}
+
+
 class TooOften(RequestError):
     """A client asks more often than is answered.
 

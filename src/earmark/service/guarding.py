@@ -191,7 +191,11 @@ def _check_origin(scope: Scope) -> None:
     origin = header(scope, b"origin")
     if origin and not is_safe:
         host = header(scope, b"host").lower()
-        if not host or urlsplit(origin).netloc.lower() != host:
+        try:
+            is_own = urlsplit(origin).netloc.lower() == host
+        except ValueError:  # no address, such as "http://["
+            is_own = False
+        if not host or not is_own:
             raise refused
 
 

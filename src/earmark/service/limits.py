@@ -11,7 +11,7 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from earmark.errors import EarmarkError
-from earmark.service.errors import Gone, TookTooLong, TooLarge, TooOften, problem
+from earmark.service.errors import Gone, TookTooLong, TooLarge, TooOften, TwoEnds, problem
 from earmark.service.settings import MIB
 
 MOST_PLAIN = MIB
@@ -122,8 +122,8 @@ class Limits:
             if exchange.too_large is None or exchange.has_begun:
                 return
             error = exchange.too_large  # whatever the app made of it
-        except TooLarge as larger:
-            error = larger
+        except (TooLarge, TwoEnds) as refused:
+            error = refused
         except TimeoutError:
             if exchange.deadline is None or not exchange.deadline.expired():
                 raise  # another one, of what the app did
@@ -150,8 +150,10 @@ class _Exchange:
         self.too_large: TooLarge | None = None
 
     def check_announced(self, scope: Scope) -> None:
-        """Refuse a request that says itself that it is too large."""
+        """Refuse a request that says itself that it is too large, or says twice where it ends."""
         announced = header(scope, b"content-length")
+        if announced and header(scope, b"transfer-encoding"):
+            raise TwoEnds("the request has both a Content-Length and a Transfer-Encoding", hint="send one of them")
         if announced.isdecimal() and int(announced[:20]) > self._most:
             raise self._larger()
 

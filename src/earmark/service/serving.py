@@ -1,5 +1,6 @@
 """Run the service: listen, say where, answer until told to stop, then let what is under way end."""
 
+import asyncio
 import errno
 import logging
 import signal
@@ -8,7 +9,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+import h11
 import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from earmark.errors import InputError
 from earmark.service.app import create_app
@@ -17,6 +21,10 @@ from earmark.service.settings import Settings
 GRACE = 10
 """Seconds that requests under way have to end when the service is stopped."""
 MOST_CONNECTIONS = 500
+HEAD_SECONDS = 20.0
+"""Seconds that the head of a request may take, and what is left of a request that was answered before its end."""
+STALLED_SECONDS = 600.0
+"""Seconds in which a client reads nothing of its answer, after which it is given up: a player may pause for a while."""
 _BACKLOG = 256
 
 
@@ -41,22 +49,99 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None], access_log: bo
         app = create_app(settings)
         app.state.service.library()  # what is wrong with it is said now, not to the first client
         _set_up_logging(access_log=access_log)
-        config = uvicorn.Config(
-            app,
-            host=settings.host,
-            http="h11",  # whose headers end at 64 KiB; those of httptools do not
-            log_config=None,
-            access_log=False,  # its lines would hold the keys that stand in addresses
-            proxy_headers=False,  # or a client could say itself where it comes from
-            server_header=False,
-            limit_concurrency=MOST_CONNECTIONS,
-            timeout_graceful_shutdown=GRACE,
-            timeout_keep_alive=10,
-        )
         where = address_of(settings.host, listener)
-        _Server(config, lambda: on_ready(where), app.state.jobs.end_streams).run(sockets=[listener])
+        make_server(app, on_ready=lambda: on_ready(where)).run(sockets=[listener])
     finally:
         listener.close()
+
+
+def make_server(app: FastAPI, *, on_ready: Callable[[], None]) -> uvicorn.Server:
+    """Make what lets an app answer on a socket.
+
+    Parameters
+    ----------
+    app : see `earmark.service.app.create_app`
+    on_ready : called once it listens
+    """
+    config = uvicorn.Config(
+        app,
+        host=app.state.service.settings.host,
+        http=Connection,  # h11, whose headers end at 64 KiB; those of httptools do not
+        ws="none",
+        log_config=None,
+        access_log=False,  # its lines would hold the keys that stand in addresses
+        proxy_headers=False,  # or a client could say itself where it comes from
+        server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=10,
+    )
+    return _Server(config, on_ready, app.state.jobs.end_streams)
+
+
+class Connection(H11Protocol):
+    """A connection that nobody holds by sending nothing, byte after byte, or by reading nothing of an answer.
+
+    uvicorn watches over the time between requests alone. How long a request itself may take, `Limits` says.
+    """
+
+    _head: asyncio.TimerHandle | None = None
+    _stall: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for a request."""
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Take a part of a request."""
+        super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        """Wait for the rest of the request, and for the next one."""
+        super().on_response_complete()
+        names = {name for name, _ in self.headers}
+        if {
+            b"content-length",
+            b"transfer-encoding",
+        } <= names:  # where it ends, others may see otherwise (RFC 9112, 6.1)
+            self.transport.close()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Watch no more."""
+        super().connection_lost(exc)
+        for timer in (self._head, self._stall):
+            if timer is not None:
+                timer.cancel()
+
+    def pause_writing(self) -> None:
+        """Wait until the client has read some of the answer."""
+        super().pause_writing()
+        if self._stall is None:
+            self._stall = self.loop.call_later(STALLED_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Write on."""
+        super().resume_writing()
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _watch(self) -> None:
+        waits = self.conn.their_state is h11.IDLE or self.conn.our_state is h11.DONE
+        if waits and self._head is None:
+            self._head = self.loop.call_later(HEAD_SECONDS, self._give_up)
+        elif not waits and self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+    def _give_up(self) -> None:
+        self._head = None
+        if self.transport.get_write_buffer_size():  # closing would wait for a client that does not read
+            self.pause_writing()
+        self.transport.close()
 
 
 class _Server(uvicorn.Server):
