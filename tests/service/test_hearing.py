@@ -93,10 +93,11 @@ def test_too_long_whatever_it_says(settings: Settings, long_flac: bytes, announc
 
 
 def test_headers_that_claim_what_no_music_has(tmp_path: Path) -> None:
-    wide, fast = tmp_path / "wide.wav", tmp_path / "fast.wav"
+    wide, fast, slow = (tmp_path / f"{name}.wav" for name in ("wide", "fast", "slow"))
     soundfile.write(wide, np.zeros((100, 500), np.float32), 48000)
     soundfile.write(fast, np.zeros(100, np.float32), 2_000_000_000)
-    for path in (wide, fast):
+    soundfile.write(slow, np.zeros(50, np.float32), 1)
+    for path in (wide, fast, slow):
         with pytest.raises(InputError, match="which no music has"):
             check_audio(path, 60)
 

@@ -28,6 +28,8 @@ MOST_TAGGERS = 2
 """Sets of models that are kept in memory."""
 MOST_SAMPLES = 384_000 * 8
 """Samples a second of all channels: a block of 10 s is 120 MB then. Headers may claim far more."""
+LEAST_RATE = 1000
+"""Samples a second: with less, a tiny file is hours long."""
 _SECONDS_A_TURN = 2.0  # that one request takes, as a guess for those that are told to come again
 
 
@@ -161,7 +163,7 @@ def check_audio(source: Path | BinaryIO, most_seconds: float) -> None:
     TooLarge
         If it is longer.
     InputError
-        If it is no audio, or has more channels and a higher sample rate than music has.
+        If it is no audio, or has more channels or another sample rate than music has.
     """
     if not isinstance(source, Path):
         source.seek(0)
@@ -170,7 +172,7 @@ def check_audio(source: Path | BinaryIO, most_seconds: float) -> None:
         source.seek(0)
     if info.duration is not None and info.duration > most_seconds:
         raise _longer(info.name, most_seconds)
-    if info.sample_rate * info.n_channels > MOST_SAMPLES:
+    if info.sample_rate * info.n_channels > MOST_SAMPLES or info.sample_rate < LEAST_RATE:
         raise InputError(
             f"{info.name}: {info.n_channels} channels at {info.sample_rate} Hz, which no music has",
             hint="convert it to 44100 Hz and stereo",

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -83,7 +84,7 @@ class Kept(Generic[T]):
         """
         lock = self._path.with_name(f"{self._path.stem}.lock")
         with disk_errors(lock):
-            file = lock.open("ab")
+            file = os.fdopen(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
         with file:
             begun = time.monotonic()
             while not lock_for_writing(file):
