@@ -39,12 +39,14 @@ ARG GROUP=10001
 RUN install -d -m 0750 -o "${OWNER}" -g "${GROUP}" /var/lib/earmark /var/cache/earmark && install -d -m 0755 /music
 COPY --from=build /opt/earmark /opt/earmark
 
+# ONNX Runtime tells its maker how it is used, unless told not to.
 ENV PATH=/opt/earmark/bin:$PATH \
     HOME=/var/lib/earmark \
     EARMARK_LIBRARY=/var/lib/earmark/library \
     EARMARK_SERVICE=/var/lib/earmark/service \
     EARMARK_JOURNAL=/var/lib/earmark/journal \
-    EARMARK_CACHE=/var/cache/earmark
+    EARMARK_CACHE=/var/cache/earmark \
+    ORT_DISABLE_TELEMETRY=1
 
 USER ${OWNER}:${GROUP}
 WORKDIR /var/lib/earmark
