@@ -23,7 +23,7 @@ export function playlistPage(main, parameters) {
         filter: filter.value.trim() || null, no_repeat_artist: Number(spread.value), variety: Number(variety.value),
         random_seed: Math.floor(Math.random() * 2 ** 31),
       });
-      fill(found, tracks.length ? result(tracks) : el("p.empty", {}, "No song fits. Try a wider filter."));
+      fill(found, tracks.length ? result(tracks, Number(length.value), Number(spread.value)) : el("p.empty", {}, "No song fits. Try a wider filter."));
     } catch (error) { fill(found, failed(error)); }
   };
   fill(main, el("h1", {}, "Make a playlist"),
@@ -35,11 +35,12 @@ export function playlistPage(main, parameters) {
   if (seeds.length) make();
 }
 
-function result(tracks) {
+function result(tracks, wanted, spread) {
   const songs = tracks.map((track) => songOf(track, titleOf(track)));
   const seconds = tracks.reduce((sum, track) => sum + track.duration, 0);
   return [el("div.inline", {}, button("Play all", () => player.play(songs, 0), { class: "main" }), button("Save as M3U8", () => save(tracks)),
-    el("span.muted", {}, `${count(tracks.length, "song")}, ${clock(seconds)}`)), trackTable(tracks)];
+    el("span.muted", {}, `${count(tracks.length, "song")}, ${clock(seconds)}`)),
+  tracks.length < wanted && el("p.muted", {}, spread ? `No artist comes again within ${count(spread, "song")}, so fewer songs go together than were asked for.` : "There are no more that fit."), trackTable(tracks)];
 }
 
 /** Save tracks as a playlist that other players read; the paths are those of the machine that the service runs on. */

@@ -53,7 +53,7 @@ function jobTable({ jobs }, again) {
     event.target.disabled = true;
     try { await post(`/v1/jobs/${job.id}/${what}`); again(); } catch (error) { tell(error); event.target.disabled = false; }
   };
-  return el("table.jobs", {}, el("thead", {}, el("tr", {}, ["What", "State", "Since", ""].map((text) => el("th", {}, text)))), el("tbody", {}, jobs.map((job) => {
+  return el("table.jobs", {}, el("thead", {}, el("tr", {}, ["What", "State", "Since"].map((text) => el("th", {}, text)), el("td"))), el("tbody", {}, jobs.map((job) => {
     const { done, total, text } = job.progress, open = ["waiting", "running"].includes(job.state);
     return el("tr", {}, el("td.name", {}, job.kind === "tag" && job.parameters.upload ? el("a", { href: `#/heard/${job.id}` }, job.parameters.upload) : KINDS[job.kind] ?? job.kind, el("small", {}, job.error ? job.error.error : text)),
       el("td", {}, job.cancelling ? "is being cancelled" : job.state, job.state === "running" && el("progress", { max: 1, value: total ? done / total : null })),
@@ -65,7 +65,7 @@ function jobTable({ jobs }, again) {
 function ownTags(said, box, signal) {
   const { tags } = said;
   if (!tags.length) return el("p.muted", {}, "There are none yet. Open a song and say which of its tags are wrong, or add one of your own.");
-  return el("table", {}, el("thead", {}, el("tr", {}, ["Tag", "Right", "Wrong", "Tracks", ""].map((text) => el("th", {}, text)))), el("tbody", {}, tags.map((one) => el("tr", {},
+  return el("table", {}, el("thead", {}, el("tr", {}, ["Tag", "Right", "Wrong", "Tracks"].map((text) => el("th", {}, text)), el("td"))), el("tbody", {}, tags.map((one) => el("tr", {},
     el("td", {}, el("a", { href: `#/library?filter=${encodeURIComponent(`taught:"${one.tag}"`)}` }, one.tag)), el("td.number", {}, one.n_yes), el("td.number", {}, one.n_no), el("td.number", {}, one.n_tracks ?? missing(one.missing)),
     el("td", {}, button("Remove", async () => {
       if (!confirm(`Remove the tag “${one.tag}” and all answers for it?`)) return;

@@ -5,7 +5,7 @@ import { button, el, failed, fill, tell, waiting } from "./dom.js";
 import { clock, count, decode, titleOf } from "./format.js";
 import { player, playButton, songOf } from "./player.js";
 import { trackTable } from "./rows.js";
-import { addTag, tagBars } from "./tags.js";
+import { addTag, showAnswers, tagBars } from "./tags.js";
 import { taggram } from "./taggram.js";
 import { peaksOf, waveform } from "./waveform.js";
 import { writeTags } from "./write.js";
@@ -24,8 +24,10 @@ export async function trackPage(main, id, signal) {
   showWave(parts.wave, song, track.duration, () => get(`/v1/tracks/${track.id}/waveform`, { n: 800 }, signal).then((one) => one.peaks));
   showSimilar(parts.similar, () => get("/v1/similar", { track: track.id, n: 10 }, signal).then((one) => one.matches));
   const job = await listen(track, parts.heard, signal);
-  if (job?.state === "done") showHeard(parts.heard, song, job.result, track.id);
-  else if (job) fill(parts.heard, known(track, job.error));
+  if (job?.state === "done") {
+    showHeard(parts.heard, song, job.result, track.id);
+    showAnswers(parts.heard, track.id, signal).catch(tell);
+  } else if (job) fill(parts.heard, known(track, job.error));
 }
 
 /** Show a file that was sent, by the job that tags it. */

@@ -1,6 +1,6 @@
 // The tags of a song by category, as bars; each can be said to be right or wrong, which teaches a tag of one's own.
 
-import { post } from "./api.js";
+import { get, post } from "./api.js";
 import { button, el, iconButton, notice, tell } from "./dom.js";
 import { clock, count, percent, times } from "./format.js";
 import { player } from "./player.js";
@@ -35,6 +35,13 @@ function bar(song, tag, id) {
     id && el("span.answers", {}, answer(tag.tag, id, true), answer(tag.tag, id, false)));
 }
 
+/** Show which tags of a track were answered about before. */
+export async function showAnswers(box, id, signal) {
+  const { tags } = await get("/v1/own-tags", { track: id }, signal);
+  const given = new Map(tags.filter((one) => one.answer !== null).map((one) => [one.tag, one.answer]));
+  for (const made of box.querySelectorAll("[data-tag]")) made.setAttribute("aria-pressed", String(given.get(made.dataset.tag) === (made.dataset.is === "yes")));
+}
+
 function answer(tag, id, is) {
   return iconButton(is ? "yes" : "no", `${tag} is ${is ? "right" : "wrong"}`, async (event) => {
     const pressed = event.currentTarget;
@@ -43,7 +50,7 @@ function answer(tag, id, is) {
       await teach(tag, id, is);
       for (const one of pressed.parentElement.children) { one.disabled = false; one.setAttribute("aria-pressed", String(one === pressed)); }
     } catch (error) { pressed.disabled = false; tell(error); }
-  }, { "aria-pressed": "false" });
+  }, { "aria-pressed": "false", "data-tag": tag, "data-is": is ? "yes" : "no" });
 }
 
 /** Tell the library that a tag is right or wrong for a track, and the user what it made of that. */

@@ -12,7 +12,18 @@ export async function writeTags(ids) {
     el("p", {}, "Nothing is changed until you press Write, and everything that is can be taken back."),
     el("div.inline", {}, el("label", {}, "For ", profile), el("label", {}, force, " Replace what somebody else wrote")), shown, el("footer", {}, go));
   const close = dialog(`Write tags into ${count(ids.length, "file")}`, body, { wide: true });
-  const ask = (apply) => post("/v1/write", { tracks: ids, profile: profile.value || "standard", force: force.checked, apply });
+  // A request works for a minute at most; what it had no time for is asked for again, which does nothing twice.
+  const ask = async (apply) => {
+    const files = [], runs = [];
+    for (let left = ids; left.length;) {
+      const said = await post("/v1/write", { tracks: left, profile: profile.value || "standard", force: force.checked, apply });
+      files.push(...said.files);
+      if (said.run) runs.push(said.run);
+      if (said.left.length >= left.length) break;
+      ({ left } = said);
+    }
+    return { files, runs };
+  };
   const look = async () => {
     go.disabled = true;
     fill(shown, waiting("Looks at the files…"));
@@ -30,7 +41,7 @@ export async function writeTags(ids) {
       const done = await ask(true);
       close();
       const n = done.files.filter((file) => file.status === "written").length;
-      notice(`Tags were written into ${count(n, "file")}`, { action: done.run && { text: "Undo", run: () => undo(done.run) } });
+      notice(`Tags were written into ${count(n, "file")}`, { action: done.runs.length > 0 && { text: "Undo", run: async () => { for (const run of done.runs.reverse()) await undo(run); } } });
       for (const file of done.files.filter((one) => one.problem)) notice(file.problem.error, { hint: file.problem.hint, bad: true });
     } catch (error) { tell(error); go.disabled = false; }
   };
