@@ -609,6 +609,7 @@ class Script:
 
 
 @pytest.mark.slow
+@pytest.mark.network
 def test_the_steps_of_the_image_as_a_script(tmp_path: Path) -> None:
     script = Script(tmp_path)
     begun = time.monotonic()
@@ -648,7 +649,7 @@ def test_the_steps_of_the_image_as_a_script(tmp_path: Path) -> None:
         assert service.wait(timeout=30) == 0
     finally:
         service.kill()
-        service.wait()
+        service.communicate()
     with pytest.raises(subprocess.CalledProcessError):  # it is gone, and the check says so
         call(*asked)
     assert (tmp_path / "var" / "lib" / "earmark" / "library").is_dir()
