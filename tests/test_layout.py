@@ -16,6 +16,7 @@ SOURCE = ROOT / "src" / "earmark"
 LAYERS = """
   _version
   errors
+  onnx_runtime
   registry
   files
   config

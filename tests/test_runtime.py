@@ -1,6 +1,7 @@
 """Graphs and engines: skeletons are what the code exports, engines agree, torch stays out."""
 
 import json
+import os
 import subprocess
 import sys
 from importlib import resources
@@ -114,3 +115,11 @@ def test_tagging_on_the_cpu_never_imports_torch(shared: Path) -> None:
     song = shared / "audio" / "clips" / "bensound-cute.mp3"
     done = subprocess.run([sys.executable, "-c", code, str(song)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_onnx_runtime_tells_nobody_how_it_is_used(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    code = "from earmark.onnx_runtime import ort; import earmark.runtime; ort.SessionOptions()"
+    homes = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment | homes, timeout=60)
+    assert list(tmp_path.rglob("*")) == []

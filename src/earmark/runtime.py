@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from earmark.errors import EarmarkError, MissingExtraError, UsageError
@@ -20,6 +19,7 @@ from earmark.models.card import ModelCard
 from earmark.models.graphs import has_skeleton, is_shipped, read_skeleton, skeleton_for, values_for
 from earmark.models.paths import ModelName, card_of_graph, is_graph, open_graph
 from earmark.models.weights import Progress, load_weights, path_of
+from earmark.onnx_runtime import ort
 
 Batch = NDArray[np.float32]
 Engine = Literal["auto", "onnx", "torch"]

@@ -99,7 +99,7 @@ def open_graph(path: Path, *, threads: int = 1, is_run: bool = False) -> "ort.In
     AssetError
         If it is no ONNX file, or damaged.
     """
-    import onnxruntime as ort
+    from earmark.onnx_runtime import ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
