@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from fastapi.testclient import TestClient
 
+from earmark.plots.taste_page import STEPS, WIDE
 from earmark.service.guarding import COOKIE
 from earmark.service.pages.routes import read_files
 from earmark.service.settings import Settings
@@ -37,6 +38,13 @@ def test_files_name_only_files_that_are_there() -> None:
         for found in re.findall(r'(?:from "\./|/page/)([a-z]+\.[a-z]+)"', text):
             assert found in files, f"{name} names {found}"
         assert not re.search(r"innerHTML|insertAdjacentHTML|document\.write|\beval\(|https?://(?!www\.w3\.org)", text), name
+
+
+def test_a_score_is_called_the_same_here_and_on_the_page_of_the_command() -> None:
+    script = read_files()["compare.js"].decode()
+    assert float(re.search(r"const WIDE = (\d+);", script)[1]) == WIDE  # type: ignore[index]
+    steps = re.search(r"const STEPS = (\[.*\]);", script)[1].replace("-Infinity", "0")  # type: ignore[index]
+    assert json.loads(steps) == [[least, words] for least, words in STEPS]
 
 
 @pytest.mark.parametrize("name", ["nothing.js", "%2e%2e", "%2e%2e%2froutes.py", "routes.py", "a%00b.js"])

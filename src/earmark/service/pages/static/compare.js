@@ -15,6 +15,9 @@ const SOURCES = [
   ["jamendo:", "Jamendo", "claire", "a user's name; needs a key of Jamendo"],
 ];
 
+const WIDE = 60; // points between the ends of an interval that tells little
+const STEPS = [[90, "Very near"], [70, "Near"], [30, "About as near as any two"], [10, "Far"], [-Infinity, "Very far"]];
+
 /** Show the page; `a` and `b` are listeners. */
 export function comparePage(main, parameters, signal) {
   const a = listener("One", parameters.get("a")), b = listener("The other", parameters.get("b")), found = el("div");
@@ -51,10 +54,10 @@ function result(found) {
   const { a, b } = found;
   return el("div.taste", {},
     el("section.score", {}, el("p.big", {}, Math.round(found.score), el("small", {}, " of 100")),
-      el("div", {}, el("h2", {}, `${a.name} and ${b.name}`), el("p", {}, `Of 100 pairs of listeners, ${Math.round(found.score)} are further apart; by chance it may be ${Math.round(found.low)} to ${Math.round(found.high)}.`),
+      el("div", {}, el("h2", {}, `${a.name} and ${b.name}`), el("p", {}, el("strong", {}, `${verdict(found)}. `), `Of 100 pairs of listeners, ${Math.round(found.score)} are further apart; with other songs of theirs it may be ${Math.round(found.low)} to ${Math.round(found.high)}.`),
         interval(found), Object.entries(found.by_category).map(([name, one]) => el("div.part", {}, el("span", {}, `By ${name}`), interval(one), el("span.number", {}, Math.round(one.score)))))),
-    [a, b].map((one) => el("p.muted", {}, `${one.name}: `, coverage(one.tracks), one.attribution && ` ${one.attribution}`, one.url && [" ", el("a", { href: safe(one.url), rel: "noreferrer", target: "_blank" }, "Profile")], one.notice && ` ${one.notice}`)),
-    found.notes.map((note) => el("p.muted", {}, note)),
+    el("div.notes", {}, [a, b].map((one) => el("p.muted", {}, `${one.name}: `, coverage(one.tracks), one.attribution && ` ${one.attribution}`, one.url && [" ", el("a", { href: safe(one.url), rel: "noreferrer", target: "_blank" }, "Profile")], one.notice && ` ${one.notice}`)),
+      found.notes.map((note) => el("p.muted", {}, note))),
     facts("What they share", found.shared, a.name, b.name), facts("Where they differ", found.differences, a.name, b.name),
     found.bridges.length > 0 && el("section", {}, el("h2", {}, "Songs that meet"), el("table.tracks", {}, el("thead", {}, el("tr", {}, el("th", {}, a.name), el("th", {}, b.name), el("th.number", {}, "Alike"), el("th.wide", {}, "Both are"))),
       el("tbody", {}, found.bridges.map((one) => el("tr", {}, el("td.name", {}, songLine(one.a)), el("td.name", {}, songLine(one.b)), el("td.number", {}, one.similarity.toFixed(2)), el("td.wide", {}, one.tags.map((tag) => el("span.tag", {}, tag)))))))),
@@ -65,8 +68,14 @@ function result(found) {
 /** An address that may be followed: of the web, and nothing else. */
 function safe(url) { return /^https?:\/\//i.test(url) ? url : "#/compare"; }
 
-function coverage(tracks) {
-  return Object.entries(tracks).filter(([, n]) => typeof n === "number").map(([name, n]) => `${n} ${name.replaceAll("_", " ")}`).join(", ");
+function coverage({ n, audio, tags_alone: tags, neither }) {
+  const parts = [`${audio} heard`, tags && `${tags} with tags alone`, neither && `${neither} of which nothing is known`];
+  return `${count(n, "track")}: ${parts.filter(Boolean).join(", ")}.`;
+}
+
+/** Say in words what a score tells; the words and bounds are those of the page that `earmark compatibility` writes. */
+function verdict({ score, low, high }) {
+  return high - low > WIDE ? "Cannot be told yet" : STEPS.find(([least]) => score >= least)[1];
 }
 
 function interval({ score, low, high }) {
