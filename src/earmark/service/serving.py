@@ -69,7 +69,7 @@ def make_server(app: FastAPI, *, on_ready: Callable[[], None]) -> uvicorn.Server
         http=Connection,  # h11, whose headers end at 64 KiB; those of httptools do not
         ws="none",
         log_config=None,
-        access_log=False,  # its lines would hold the keys that stand in addresses
+        access_log=False,
         proxy_headers=False,  # or a client could say itself where it comes from
         server_header=False,
         limit_concurrency=MOST_CONNECTIONS,
@@ -91,6 +91,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request."""
         super().connection_made(transport)
+        self.access_log = False  # else uvicorn writes one as soon as any logger listens, with the keys in addresses
         self._watch()
 
     def data_received(self, data: bytes) -> None:

@@ -283,7 +283,7 @@ class Journal:
         if self._file is not None:
             return
         with disk_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # what stood in files is nobody's business
             for lock in self.folder.glob(f"*{_LOCK}"):
                 self._clean_up(lock.stem)
             now, self.run = datetime.now(UTC), None

@@ -22,6 +22,10 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
     "connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+MAP_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; media-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
 _KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _MONTH = 30 * 86400
 
@@ -76,7 +80,7 @@ def _add_map(routes: APIRouter, charts: Charts) -> None:
     async def draw(request: Request, filter: str | None = None) -> Response:
         service = charts.service
         tag = await service.run(etag, service, request)
-        headers = HEADERS | {"ETag": tag, "X-Frame-Options": "SAMEORIGIN"}
+        headers = HEADERS | {"ETag": tag, "X-Frame-Options": "SAMEORIGIN", "Content-Security-Policy": MAP_POLICY}
         if is_known(request.headers.get("if-none-match", ""), tag):
             return Response(status_code=304, headers=headers)
         return Response(await service.run(charts.page, tag, filter or None), media_type="text/html", headers=headers)
