@@ -14,6 +14,9 @@ from earmark.service.state import Service
 
 HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-API-Key, Cookie"}
 
+UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "What the client has still holds."}}
+"""How OpenAPI tells of it."""
+
 
 async def cached(service: Service, request: Request, work: Callable[[], Any]) -> Response:
     """Answer with what `work` returns; with status 304 if the client has it already.

@@ -13,7 +13,7 @@ from earmark.library.query import parse_query
 from earmark.library.search import Match, Seed
 from earmark.service.errors import FAILED, Json
 from earmark.service.finding import find_id
-from earmark.service.routes.caching import cached
+from earmark.service.routes.caching import UNCHANGED, cached
 from earmark.service.routes.shapes import (
     MOST_FOUND,
     Count,
@@ -44,7 +44,9 @@ def router(service: Service) -> APIRouter:
     """Answer requests for what to hear."""
     routes = APIRouter(prefix="/v1", tags=["choosing"], responses=FAILED)
 
-    @routes.get("/similar", summary="Find similar tracks", responses={200: {"model": Matches}}, response_model=None)
+    @routes.get(
+        "/similar", summary="Find similar tracks", responses={200: {"model": Matches}, **UNCHANGED}, response_model=None
+    )
     async def find_similar(
         request: Request,
         track: Like,
@@ -60,7 +62,9 @@ def router(service: Service) -> APIRouter:
             service, request, lambda: similar(service, track, unlike, n, filter, same_artist, model, tags)
         )
 
-    @routes.get("/search", summary="Find tracks by words", responses={200: {"model": Matches}}, response_model=None)
+    @routes.get(
+        "/search", summary="Find tracks by words", responses={200: {"model": Matches}, **UNCHANGED}, response_model=None
+    )
     async def find_by_words(
         request: Request, q: Words, n: Count = 10, filter: Filter = None, tags: FewTags = 10
     ) -> Response:
@@ -72,7 +76,7 @@ def router(service: Service) -> APIRouter:
         """Make a playlist from seeds, moods and a filter."""
         return Json(await service.run(playlist, service, wish, tags))
 
-    @routes.get("/path", summary="Find a path", responses={200: {"model": Tracks}}, response_model=None)
+    @routes.get("/path", summary="Find a path", responses={200: {"model": Tracks}, **UNCHANGED}, response_model=None)
     async def find_path(
         request: Request,
         start: TrackName,

@@ -13,7 +13,7 @@ from earmark.library.charting import chart
 from earmark.library.columns import condition
 from earmark.plots.map_data import MapData
 from earmark.service.errors import FAILED, Json, TooBusy
-from earmark.service.routes.caching import HEADERS, etag, is_known
+from earmark.service.routes.caching import HEADERS, UNCHANGED, etag, is_known
 from earmark.service.routes.shapes import Filter, MapOfTracks, Model
 from earmark.service.routes.turns import Turns
 from earmark.service.state import Service
@@ -35,7 +35,7 @@ def router(service: Service) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["catalogue"], responses=FAILED)
     maps = Maps(service)
 
-    @routes.get("/map", summary="Map tracks", responses={200: {"model": MapOfTracks}}, response_model=None)
+    @routes.get("/map", summary="Map tracks", responses={200: {"model": MapOfTracks}, **UNCHANGED}, response_model=None)
     async def map_tracks(request: Request, filter: Filter = None, model: Model = None) -> Response:
         """Give every track a place on a plane, alike near alike, and group them by style.
 

@@ -15,7 +15,7 @@ from earmark.library.store import is_id
 from earmark.plain_data import encode_array
 from earmark.service.errors import FAILED, NotFound
 from earmark.service.finding import find_id
-from earmark.service.routes.caching import cached
+from earmark.service.routes.caching import UNCHANGED, cached
 from earmark.service.routes.shapes import MOST_FOUND, MOST_TEXT, FewTags, Filter, Tags, Track, TrackPage
 from earmark.service.state import Service
 
@@ -29,14 +29,14 @@ def router(service: Service) -> APIRouter:
     """Answer requests for tracks."""
     routes = APIRouter(prefix="/v1/tracks", tags=["catalogue"], responses=FAILED)
 
-    @routes.get("", summary="List tracks", responses={200: {"model": TrackPage}}, response_model=None)
+    @routes.get("", summary="List tracks", responses={200: {"model": TrackPage}, **UNCHANGED}, response_model=None)
     async def list_tracks(
         request: Request, filter: Filter = None, limit: Limit = 50, cursor: Cursor = None, tags: FewTags = 10
     ) -> Response:
         """List the tracks that fit a filter, in the order of their ids, page by page."""
         return await cached(service, request, lambda: page(service, filter, limit, cursor, tags))
 
-    @routes.get("/{id}", summary="Show a track", responses={200: {"model": Track}}, response_model=None)
+    @routes.get("/{id}", summary="Show a track", responses={200: {"model": Track}, **UNCHANGED}, response_model=None)
     async def show_track(request: Request, id: Identity, tags: Tags = None, embeddings: Embeddings = False) -> Response:
         """Show all that is known of a track."""
         return await cached(service, request, lambda: show(service, id, tags, embeddings=embeddings))
