@@ -29,8 +29,8 @@ SONGS = {
 }
 NASTY = '<img src=x onerror="document.title=1">'
 FLAGS = [
-    "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run",
-    "--autoplay-policy=no-user-gesture-required",
+    "--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",
+    "--no-first-run", "--autoplay-policy=no-user-gesture-required",
 ]  # fmt: skip
 
 

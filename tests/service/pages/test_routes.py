@@ -37,7 +37,9 @@ def test_files_name_only_files_that_are_there() -> None:
         text = data.decode()
         for found in re.findall(r'(?:from "\./|/page/)([a-z]+\.[a-z]+)"', text):
             assert found in files, f"{name} names {found}"
-        assert not re.search(r"innerHTML|insertAdjacentHTML|document\.write|\beval\(|https?://(?!www\.w3\.org)", text), name
+        assert not re.search(
+            r"innerHTML|insertAdjacentHTML|document\.write|\beval\(|https?://(?!www\.w3\.org)", text
+        ), name
 
 
 def test_a_score_is_called_the_same_here_and_on_the_page_of_the_command() -> None:
