@@ -8,7 +8,7 @@ import pytest
 
 from earmark.errors import InputError, UnknownNameError
 from earmark.library.models import TAUGHT, StoredModel
-from earmark.library.rows import FilePlace
+from earmark.library.rows import FilePlace, LibraryTrack
 from earmark.library.schema import FAILURES, TRACKS, files_columns, now
 from earmark.library.store import ENVIRONMENT, Store, among, default_address
 
@@ -175,3 +175,34 @@ def test_a_table_that_another_begins_meanwhile_is_opened(tmp_path: Path) -> None
     other.keep_model(MODEL)  # the table has more columns from now on than one that is begun
     other.put("tracks", [track_row(1)])
     assert {track.id for track in early.tracks()} == {track_id(1)}
+
+
+def test_rows_that_are_kept_are_those_on_the_disk(make_store: Callable[..., Store]) -> None:
+    store = make_store(12)
+    ids = [track_id(i) for i in (7, 99, 3, 3)]
+
+    def read() -> list[LibraryTrack]:
+        return list(store.tracks(ids=ids))
+
+    def same() -> list[list[str]]:
+        return [[repr(track) for track in read()] for _ in range(3)]
+
+    first = read()
+    assert [track.id for track in first] == [track_id(i) for i in (7, 3, 3)]
+    assert all(rows is None for _, rows in store._kept.values())
+    assert same() == [[repr(track) for track in first]] * 3  # from memory, from the second question on
+    assert any(rows is not None for _, rows in store._kept.values())
+    Store(store.address).put("tracks", [track_row(3, title="Another")])  # somebody else writes
+    assert [read()[1].title for _ in range(3)] == ["Another"] * 3
+    store.delete("tracks", [track_id(7)])
+    assert [len(read()) for _ in range(3)] == [2] * 3
+
+
+def test_rows_of_a_large_catalogue_are_not_kept(
+    make_store: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("earmark.library.store.MOST_KEPT", 11)
+    store = make_store(12)
+    for _ in range(3):
+        assert len(list(store.tracks(ids=[track_id(1)]))) == 1
+    assert all(rows is None for _, rows in store._kept.values())

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class StoredModel:
     parts: tuple[tuple[str, int], ...] = ()
     vectors_version: int = VECTORS_VERSION
 
-    @property
+    @cached_property
     def slug(self) -> str:
         """The name as it stands in the names of columns."""
         return slug_of(self.name)
@@ -56,7 +57,7 @@ class StoredModel:
         """Size of the embedding."""
         return sum(size for _, size in self.parts)
 
-    @property
+    @cached_property
     def score_columns(self) -> tuple[str, ...]:
         """The columns that hold the scores, in the order of `tags`."""
         return tuple(f"score__{self.slug}__{slug}" for slug in self.slugs)

@@ -8,6 +8,7 @@ from earmark.audio.identity import content_id
 from earmark.errors import InputError
 from earmark.library.filter_sql import literal
 from earmark.library.folding import fold
+from earmark.library.models import StoredModel
 from earmark.library.rows import LibraryTrack
 from earmark.library.schema import TRACKS, read_files
 from earmark.library.store import Store, among, is_id
@@ -35,11 +36,36 @@ def find(store: Store, text: str, *, embeddings: bool = False) -> LibraryTrack:
     ids = matching(store, text)
     if not ids:
         raise nothing(store, text)
+    return one_of(store, text, ids, embeddings=embeddings)
+
+
+def one_of(
+    store: Store,
+    text: str,
+    ids: Sequence[str],
+    *,
+    models: Sequence[StoredModel] | None = None,
+    embeddings: bool = False,
+) -> LibraryTrack:
+    """Return the one track that a text means.
+
+    Parameters
+    ----------
+    store : the catalogue
+    text : what was asked for
+    ids : that answer to it, at least one; see `matching`
+    models, embeddings : see `Store.tracks`
+
+    Raises
+    ------
+    InputError
+        If several do.
+    """
     if len(ids) > 1:
         names = [f"{track.id[:12]} {track.name}" for track in store.tracks(ids=ids[:_MAX_SHOWN], models=[])]
         more = f" and {len(ids) - _MAX_SHOWN} more" if len(ids) > _MAX_SHOWN else ""
         raise InputError(f"{text}: {len(ids)} tracks answer to this: {'; '.join(names)}{more}", hint="give the id")
-    return next(iter(store.tracks(ids=ids, embeddings=embeddings)))
+    return next(iter(store.tracks(ids=ids, models=models, embeddings=embeddings)))
 
 
 def nothing(store: Store, text: str) -> InputError:

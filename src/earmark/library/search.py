@@ -15,10 +15,10 @@ from earmark.library.folding import fold
 from earmark.library.index import nearest
 from earmark.library.models import StoredModel
 from earmark.library.query import Query, parse_query, rank
-from earmark.library.resolving import find, matching
+from earmark.library.resolving import matching, nothing, one_of
 from earmark.library.rows import Heard, LibraryTrack
 from earmark.library.schema import TRACKS
-from earmark.library.store import Store
+from earmark.library.store import Store, among
 from earmark.library.vectors import search_vector
 from earmark.tagger import PRESETS, Tagger
 
@@ -111,7 +111,8 @@ def similar(
         raise UsageError(f"n is {n}, expected 1 or more")
     weights = blend_weights(blend)
     stored = store.model(model)
-    ears = [_hear(store, stored, seed if isinstance(seed, Seed) else Seed(seed)) for seed in seeds]
+    with_tags = weights["tags"] > 0
+    ears = [_hear(store, stored, seed if isinstance(seed, Seed) else Seed(seed), with_tags) for seed in seeds]
     if not any(ear.weight > 0 for ear in ears):
         raise UsageError("there is nothing to be like", hint="give a seed with a weight above 0")
     artists = set() if same_artist else {fold(ear.artist) for ear in ears if ear.weight > 0 and ear.artist}
@@ -155,21 +156,35 @@ def _matches(
 ) -> list[Match]:
     """Return the nearest tracks, without the seeds themselves and tracks by some artists."""
     aim = np.sum([ear.weight * ear.vector for ear in ears], axis=0)
-    where = _heard_where(stored, where)
+    by_sound = weights["tags"] == 0  # then the vectors that are searched tell all
+    columns = ["id", "artist", stored.column("vector")]
     unwanted = {ear.id for ear in ears}
-    wanted = n + len(unwanted) + _MARGIN if weights["tags"] == 0 else max(BLEND_CANDIDATES, 20 * n)
+    wanted = n + len(unwanted) + _MARGIN if by_sound else max(BLEND_CANDIDATES, 20 * n)
     while True:
-        ids, _ = nearest(store.table(TRACKS), stored.column("vector"), aim, n=wanted, where=where)
+        ids, _ = nearest(store.table(TRACKS), columns[2], aim, n=wanted, where=where)
+        rows = {row["id"]: row for row in store.arrow(columns, where=among("id", ids)).to_pylist()}
         found = [
-            track
-            for track in store.tracks(ids=[one for one in ids if one not in unwanted], models=[stored], embeddings=True)
-            if fold(track.artist) not in artists or not track.artist
+            row
+            for one in ids
+            if one not in unwanted
+            and (row := rows.get(one)) is not None
+            and (not row["artist"] or fold(row["artist"]) not in artists)
         ]
         if len(found) >= n or len(ids) < wanted:
             break
         wanted *= 4
-    matches = [Match(track, _similarity(track, stored, ears, weights)) for track in found]
+    if by_sound:
+        near = {row["id"]: _likeness(ears, np.asarray(row[columns[2]], np.float32)) for row in found}
+        best = sorted(near, key=lambda one: -near[one])[:n]
+        return [Match(track, near[track.id]) for track in store.tracks(ids=best, models=[stored])]
+    tracks = store.tracks(ids=[row["id"] for row in found], models=[stored], embeddings=True)
+    matches = [Match(track, _similarity(track, stored, ears, weights)) for track in tracks]
     return sorted(matches, key=lambda match: -match.similarity)[:n]
+
+
+def _likeness(ears: Sequence[_Ear], vector: Vector) -> float:
+    """Return how much a track sounds like the seeds."""
+    return sum(ear.weight * float(ear.vector @ vector) for ear in ears) / sum(abs(ear.weight) for ear in ears)
 
 
 def blend_weights(blend: Mapping[str, float] | None) -> dict[str, float]:
@@ -200,22 +215,24 @@ def blend_weights(blend: Mapping[str, float] | None) -> dict[str, float]:
     return {name: weight / total for name, weight in weights.items()}
 
 
-def _heard_where(stored: StoredModel, extra: str | None) -> str:
-    heard = f"{stored.column('version')} IS NOT NULL"
-    return heard if extra is None else f"{heard} AND ({extra})"
-
-
-def _hear(store: Store, stored: StoredModel, seed: Seed) -> _Ear:
+def _hear(store: Store, stored: StoredModel, seed: Seed, with_tags: bool) -> _Ear:
     """Return a seed as numbers; a file that the catalogue does not know is heard now."""
-    if matching(store, seed.track):
-        track = find(store, seed.track, embeddings=True)
-        heard = track.heard.get(stored.name)
-        if heard is None or heard.embedding is None:
+    ids = matching(store, seed.track)
+    if len(ids) == 1 and not with_tags:
+        column = stored.column("embedding")
+        for row in store.arrow(["id", "artist", column], where=among("id", ids)).to_pylist():
+            if row[column] is not None:
+                heard = Heard(stored.name, {}, embedding=np.asarray(row[column], np.float32))
+                return _ear(seed, stored, row["id"], row["artist"] or "", heard)
+    if ids:
+        track = one_of(store, seed.track, ids, models=[stored], embeddings=True)
+        known = track.heard.get(stored.name)
+        if known is None or known.embedding is None:
             hint = f"earmark library add --model {stored.name}" if stored.name not in PRESETS else "earmark library add"
             raise InputError(f"{track.name}: {stored.name} has not heard it", hint=hint)
-        return _ear(seed, stored, track.id, track.artist, heard)
+        return _ear(seed, stored, track.id, track.artist, known)
     if not os.path.isfile(seed.track):  # noqa: PTH113
-        find(store, seed.track)  # says that it is not there
+        raise nothing(store, seed.track)
     is_preset = stored.name in PRESETS
     with Tagger(None if is_preset else stored.name, preset=stored.name if is_preset else "standard") as tagger:
         tags = tagger.tag(seed.track)
