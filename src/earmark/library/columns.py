@@ -1,6 +1,10 @@
 """From a filter as text to a condition on the tables of a catalogue."""
 
+from copy import copy
+from functools import lru_cache
+
 from earmark.library.filters import parse_filter, to_sql
+from earmark.library.models import StoredModel
 from earmark.library.schema import TRACKS
 from earmark.library.store import Store
 from earmark.library.tag_index import TagIndex
@@ -13,7 +17,14 @@ def tag_index(store: Store) -> TagIndex:
         batches = store.scan(TRACKS, ["genres_folded"])
         return frozenset(genre for batch in batches for genre in batch.column(0).flatten().to_pylist())
 
-    return TagIndex.of(store.models(), file_genres=file_genres)
+    found = copy(_index_of(tuple(store.models())))
+    found.file_genres = file_genres
+    return found
+
+
+@lru_cache(maxsize=8)
+def _index_of(models: tuple[StoredModel, ...]) -> TagIndex:
+    return TagIndex.of(models)
 
 
 def condition(store: Store, text: str | None) -> str | None:

@@ -18,7 +18,7 @@ from earmark.library.query import Query, parse_query, rank
 from earmark.library.resolving import matching, nothing, one_of
 from earmark.library.rows import Heard, LibraryTrack
 from earmark.library.schema import TRACKS
-from earmark.library.store import Store, among
+from earmark.library.store import Store
 from earmark.library.vectors import search_vector
 from earmark.tagger import PRESETS, Tagger
 
@@ -157,29 +157,33 @@ def _matches(
     """Return the nearest tracks, without the seeds themselves and tracks by some artists."""
     aim = np.sum([ear.weight * ear.vector for ear in ears], axis=0)
     by_sound = weights["tags"] == 0  # then the vectors that are searched tell all
-    columns = ["id", "artist", stored.column("vector")]
+    column = stored.column("vector")
     unwanted = {ear.id for ear in ears}
     wanted = n + len(unwanted) + _MARGIN if by_sound else max(BLEND_CANDIDATES, 20 * n)
     while True:
-        ids, _ = nearest(store.table(TRACKS), columns[2], aim, n=wanted, where=where)
-        rows = {row["id"]: row for row in store.arrow(columns, where=among("id", ids)).to_pylist()}
-        found = [
-            row
-            for one in ids
-            if one not in unwanted
-            and (row := rows.get(one)) is not None
-            and (not row["artist"] or fold(row["artist"]) not in artists)
-        ]
-        if len(found) >= n or len(ids) < wanted:
+        ids, _ = nearest(store.table(TRACKS), column, aim, n=wanted, where=where)
+        vectors = _vectors(store, column, [one for one in ids if one not in unwanted])
+        near = [one for one in ids if one in vectors and (not artists or fold(vectors[one][0]) not in artists)]
+        if len(near) >= n or len(ids) < wanted:
             break
         wanted *= 4
     if by_sound:
-        near = {row["id"]: _likeness(ears, np.asarray(row[columns[2]], np.float32)) for row in found}
-        best = sorted(near, key=lambda one: -near[one])[:n]
-        return [Match(track, near[track.id]) for track in store.tracks(ids=best, models=[stored])]
-    tracks = store.tracks(ids=[row["id"] for row in found], models=[stored], embeddings=True)
+        alike = {one: _likeness(ears, vectors[one][1]) for one in near}
+        best = sorted(near, key=lambda one: -alike[one])[:n]
+        return [Match(track, alike[track.id]) for track in store.tracks(ids=best, models=[stored])]
+    tracks = store.tracks(ids=near, models=[stored], embeddings=True)
     matches = [Match(track, _similarity(track, stored, ears, weights)) for track in tracks]
     return sorted(matches, key=lambda match: -match.similarity)[:n]
+
+
+def _vectors(store: Store, column: str, ids: Sequence[str]) -> dict[str, tuple[str, Vector]]:
+    """Return artist and vector of the tracks that have one, by id."""
+    rows = store.rows(["id", "artist", column], ids)
+    rows = rows.filter(rows[column].is_valid())
+    values = rows[column].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    vectors = values.reshape(rows.num_rows, -1) if rows.num_rows else ()
+    told = zip(rows["id"].to_pylist(), rows["artist"].to_pylist(), vectors, strict=True)
+    return {one: (artist or "", vector) for one, artist, vector in told}
 
 
 def _likeness(ears: Sequence[_Ear], vector: Vector) -> float:
@@ -219,11 +223,8 @@ def _hear(store: Store, stored: StoredModel, seed: Seed, with_tags: bool) -> _Ea
     """Return a seed as numbers; a file that the catalogue does not know is heard now."""
     ids = matching(store, seed.track)
     if len(ids) == 1 and not with_tags:
-        column = stored.column("embedding")
-        for row in store.arrow(["id", "artist", column], where=among("id", ids)).to_pylist():
-            if row[column] is not None:
-                heard = Heard(stored.name, {}, embedding=np.asarray(row[column], np.float32))
-                return _ear(seed, stored, row["id"], row["artist"] or "", heard)
+        for one, (artist, vector) in _vectors(store, stored.column("vector"), ids).items():
+            return _Ear(one, artist, seed.weight, vector, np.zeros(0, np.float32))
     if ids:
         track = one_of(store, seed.track, ids, models=[stored], embeddings=True)
         known = track.heard.get(stored.name)

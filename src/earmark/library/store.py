@@ -36,8 +36,8 @@ from earmark.library.vectors import search_vector
 
 ENVIRONMENT = "EARMARK_LIBRARY"
 KEEP_VERSIONS = datetime.timedelta(hours=1)  # for readers that are under way
-MOST_KEPT = 50_000
-"""Rows of a catalogue, up to which they are kept in memory between questions: about 1 KB each."""
+MOST_KEPT = 30_000
+"""Rows of a catalogue, up to which they are kept in memory between questions: 1 KB each, and 2 KB with vectors."""
 _KEPT_SETS = 3  # of columns
 _ROWS_AT_ONCE = 1000
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -81,6 +81,7 @@ class Store:
         self._tables: dict[str, Any] = {}
         self._kept: OrderedDict[tuple[str, ...], tuple[int, _Rows | None]] = OrderedDict()
         self._keeping = Lock()
+        self._models: tuple[int, list[StoredModel]] = 0, []  # the version they are of
 
     def _check_folder(self, *, create: bool) -> None:
         if self.folder is None:
@@ -173,9 +174,14 @@ class Store:
 
     def models(self) -> list[StoredModel]:
         """Return the models that were used, the first one first; the tags that the user taught come last."""
-        rows = [row for batch in self.scan(MODELS) for row in batch.to_pylist()]
-        rows.sort(key=lambda row: (row["name"] == TAUGHT, row["first_used"]))
-        return [read_model(row) for row in rows]
+        if not self._has(MODELS):
+            return []
+        version = int(self.table(MODELS).version)
+        if self._models[0] != version:
+            rows = [row for batch in self.scan(MODELS) for row in batch.to_pylist()]
+            rows.sort(key=lambda row: (row["name"] == TAUGHT, row["first_used"]))
+            self._models = version, [read_model(row) for row in rows]
+        return list(self._models[1])
 
     def model(self, name: str | None = None) -> StoredModel:
         """Return a model by its name, or the one that was used first.
@@ -278,6 +284,17 @@ class Store:
                 found = {row["id"]: row for batch in batches for row in batch.to_pylist()}
             yield from (read_track(found[one], chosen) for one in wanted if one in found)
 
+    def rows(self, columns: Sequence[str], ids: Sequence[str]) -> Any:
+        """Return the rows with some ids, those that are there and in no order, as a pyarrow.Table.
+
+        Parameters
+        ----------
+        columns : to read; "id" is one of them
+        ids : of tracks
+        """
+        kept = self._keep(tuple(columns))
+        return self.arrow(columns, where=among("id", ids)) if kept is None else kept.take(ids)
+
     def _keep(self, columns: tuple[str, ...]) -> "_Rows | None":
         """Return all rows if this state of the table was asked for them before; the first time only take note of it.
 
@@ -359,10 +376,14 @@ class _Rows:
         self._rows = rows.combine_chunks()
         self._places = {one: place for place, one in enumerate(rows["id"].to_pylist())}
 
+    def take(self, ids: Sequence[str]) -> Any:
+        """Return the rows that are there."""
+        places = [place for one in ids if (place := self._places.get(one)) is not None]
+        return self._rows.take(places) if places else self._rows.slice(0, 0)
+
     def find(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return the rows that are there, by id."""
-        places = [place for one in ids if (place := self._places.get(one)) is not None]
-        return {row["id"]: row for row in self._rows.take(places).to_pylist()} if places else {}
+        return {row["id"]: row for row in self.take(ids).to_pylist()}
 
 
 def among(column: str, values: Sequence[str | bytes]) -> str:
