@@ -73,7 +73,7 @@ def test_few_are_compared_at_a_time(make_client: Callable[..., TestClient], monk
 
     monkeypatch.setattr(Library, "compatibility", slow)
     monkeypatch.setattr("earmark.service.routes.comparing.MOST_AT_ONCE", 1)
-    client = make_client(timeout=0.05)
+    client = make_client(timeout=1.0)  # time enough to begin
     answer = client.post("/v1/compatibility", json={"a": "bpm > 1", "b": "bpm > 2"})
     assert answer.status_code == 504
     assert ended.wait(5)
