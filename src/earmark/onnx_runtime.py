@@ -8,6 +8,6 @@ import os
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-import onnxruntime as ort  # noqa: E402 (after the variable)
+import onnxruntime as ort  # after the variable
 
 __all__ = ["ort"]
