@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Timer
 
+import lancedb
 import pytest
 
 from earmark.errors import InputError, UnknownNameError
 from earmark.library.models import TAUGHT, StoredModel
 from earmark.library.rows import FilePlace, LibraryTrack
-from earmark.library.schema import FAILURES, TRACKS, files_columns, now
+from earmark.library.schema import FAILURES, TRACKS, files_columns, now, table_schemas
 from earmark.library.store import ENVIRONMENT, Store, among, default_address
 
 from .conftest import MODEL, TAGS, track_id, track_row
@@ -206,3 +208,21 @@ def test_rows_of_a_large_catalogue_are_not_kept(
     for _ in range(3):
         assert len(list(store.tracks(ids=[track_id(1)]))) == 1
     assert all(rows is None for _, rows in store._kept.values())
+
+
+def test_a_table_that_another_process_is_making_is_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "tracks.lance").mkdir()
+    waiting = Store(tmp_path, create=True)
+    finished = Timer(0.2, lambda: lancedb.connect(tmp_path).create_table("tracks", schema=table_schemas()["tracks"]))
+    finished.start()
+    assert waiting.count() == 0
+    finished.join()
+
+
+def test_a_table_that_nobody_finished_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("earmark.library.store.BEING_MADE", 0.1)
+    (tmp_path / "tracks.lance").mkdir()
+    store = Store(tmp_path, create=True)
+    assert store.count() == 0
+    store.put("tracks", [track_row(1)])
+    assert Store(tmp_path).count() == 1

@@ -7,6 +7,7 @@ writer left behind is no part of any version.
 import datetime
 import os
 import re
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -38,6 +39,8 @@ ENVIRONMENT = "EARMARK_LIBRARY"
 KEEP_VERSIONS = datetime.timedelta(hours=1)  # for readers that are under way
 MOST_KEPT = 30_000
 """Rows of a catalogue, up to which they are kept in memory between questions: 1 KB each, and 2 KB with vectors."""
+BEING_MADE = 2.0
+"""Seconds that another process may take to make a table, from its folder to its first version."""
 _KEPT_SETS = 3  # of columns
 _ROWS_AT_ONCE = 1000
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -106,9 +109,22 @@ class Store:
                 if not self._has(name):
                     self._database.create_table(name, schema=table_schemas()[name], exist_ok=True)
                     self._names.add(name)
-                self._tables[name] = self._database.open_table(name)
+                self._tables[name] = self._open(name)
             self._tables[name].checkout_latest()
         return self._tables[name]
+
+    def _open(self, name: str) -> Any:
+        """Open a table whose folder is there: another process may be making it, or was killed while it did."""
+        until = time.monotonic() + BEING_MADE
+        while time.monotonic() < until:
+            try:
+                return self._database.open_table(name)
+            except ValueError as error:
+                if "was not found" not in str(error):
+                    raise
+            time.sleep(0.02)
+        self._database.create_table(name, schema=table_schemas()[name], exist_ok=True)
+        return self._database.open_table(name)
 
     def _has(self, name: str) -> bool:
         """Tell whether there is a table; another process may have made it since this one looked."""

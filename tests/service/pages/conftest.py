@@ -97,7 +97,7 @@ def served(excerpts: Path, library: Path) -> Iterator[Served]:
         yield one
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop runs for as long: no other test could have one
 def chromium() -> Iterator[Any]:
     """A browser, without a window."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")

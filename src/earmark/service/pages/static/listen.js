@@ -1,7 +1,7 @@
 // The start: drop a song, or pick one from the library.
 
 import { get, query, upload } from "./api.js";
-import { button, el, fill, tell } from "./dom.js";
+import { button, el, fill, notice, tell } from "./dom.js";
 import { titleOf, when } from "./format.js";
 import { dropped } from "./song.js";
 
@@ -44,7 +44,9 @@ async function sendFile(file, box, opens, signal) {
   try {
     const job = await upload(file, { taggram: true, similar: 10 }, (share) => { bar.value = share; }, stop.signal);
     dropped.set(job.id, { file, url: URL.createObjectURL(file) });
-    if (opens && !signal.aborted) location.hash = `#/heard/${job.id}`;
+    const open = () => { location.hash = `#/heard/${job.id}`; };
+    if (signal.aborted) notice(`${file.name} is being heard`, { action: { text: "Open", run: open } });
+    else if (opens) open();
     else fill(line, el("p", {}, el("a", { href: `#/heard/${job.id}` }, file.name), " is being heard."));
   } catch (error) { line.remove(); tell(error); }
 }
