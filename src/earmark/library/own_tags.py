@@ -252,10 +252,12 @@ def refresh(store: Store) -> None:
 
     The caller holds the lock of the catalogue.
     """
-    for name in _unlearned(store):
+    answered = _unlearned(store)
+    for name in answered:
         learn_tag(store, name)
-        if next((one for one in tag_states(store) if one.name == name and one.is_enough), None):
-            apply_tag(store, name)
+    for state in tag_states(store) if answered else ():
+        if state.name in answered and state.is_enough:
+            apply_tag(store, state.name)
     for own in own_tags(store):
         if own.is_applied and _is_current(store, own.head):
             _score(store, _model_of(store, own.head), own.head, only_missing=True)

@@ -52,6 +52,7 @@ def create_app(settings: Settings, *, n_jobs: int = N_WORKERS) -> FastAPI:
     """
     service, metrics = Service(settings), Metrics()
     ears, jobs = Hearing(settings, metrics), Jobs(service, metrics=metrics, n_workers=n_jobs)
+    maps = mapping.Maps(service)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -75,7 +76,7 @@ def create_app(settings: Settings, *, n_jobs: int = N_WORKERS) -> FastAPI:
     app.include_router(hearing.router(service, ears))
     app.include_router(tracks.router(service))
     app.include_router(playing.router(service))
-    app.include_router(mapping.router(service))
+    app.include_router(mapping.router(service, maps))
     app.include_router(choosing.router(service))
     app.include_router(comparing.router(service))
     app.include_router(writing.router(service))
@@ -84,7 +85,7 @@ def create_app(settings: Settings, *, n_jobs: int = N_WORKERS) -> FastAPI:
     app.include_router(facts.router(service, metrics))
     app.include_router(players.router(service))
     app.include_router(docs.router(app.openapi))
-    app.include_router(pages.router(service))
+    app.include_router(pages.router(service, maps))
     # The last one that is added stands first.
     app.add_middleware(Limits, most_upload=settings.most_upload, timeout=settings.timeout)
     app.add_middleware(Guard, settings=settings)

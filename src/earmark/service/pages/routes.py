@@ -12,16 +12,19 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
+from earmark.errors import InputError
+from earmark.plots.map_page import map_page
 from earmark.service.errors import FAILED, NotFound
 from earmark.service.guarding import COOKIE, is_secure
-from earmark.service.pages.charting import Charts
-from earmark.service.routes.caching import HEADERS, etag, is_known
+from earmark.service.routes.caching import is_known, unless_known
+from earmark.service.routes.mapping import Maps
 from earmark.service.state import Service
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
     "connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+# The map has its script and style inside; its own policy, which holds besides, allows these two alone, by their hashes.
 MAP_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; media-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
@@ -32,15 +35,16 @@ _MONTH = 30 * 86400
 Match = Annotated[str | None, Header(alias="If-None-Match", max_length=1000)]
 
 
-def router(service: Service) -> APIRouter:
+def router(service: Service, maps: Maps) -> APIRouter:
     """Answer what browsers ask for.
 
     Parameters
     ----------
     service : whose catalogue the map shows
+    maps : of it
     """
     routes = APIRouter(responses=FAILED)
-    _add_map(routes, Charts(service))
+    _add_map(routes, service, maps)
     _add_files(routes)
     _add_session(routes)
     return routes
@@ -75,15 +79,17 @@ def _file(files: dict[str, bytes], name: str, match: str | None) -> Response:
     return Response(files[name], media_type=kind, headers=headers)
 
 
-def _add_map(routes: APIRouter, charts: Charts) -> None:
+def _add_map(routes: APIRouter, service: Service, maps: Maps) -> None:
     @routes.get("/page/map", include_in_schema=False)
     async def draw(request: Request, filter: str | None = None) -> Response:
-        service = charts.service
-        tag = await service.run(etag, service, request)
-        headers = HEADERS | {"ETag": tag, "X-Frame-Options": "SAMEORIGIN", "Content-Security-Policy": MAP_POLICY}
-        if is_known(request.headers.get("if-none-match", ""), tag):
-            return Response(status_code=304, headers=headers)
-        return Response(await service.run(charts.page, tag, filter or None), media_type="text/html", headers=headers)
+        async def make() -> Response:
+            found = await maps.now(filter or None)
+            if found is None:
+                raise InputError("there is no track to be drawn", hint="hear music first, or take a wider filter")
+            return Response(await service.run(map_page, found, links="served"), media_type="text/html")
+
+        headers = {"X-Frame-Options": "SAMEORIGIN", "Content-Security-Policy": MAP_POLICY}
+        return await unless_known(service, request, make, headers)
 
 
 def _add_session(routes: APIRouter) -> None:

@@ -13,12 +13,12 @@ from earmark.library.charting import chart
 from earmark.library.columns import condition
 from earmark.plots.map_data import MapData
 from earmark.service.errors import FAILED, Json, TooBusy
-from earmark.service.routes.caching import HEADERS, UNCHANGED, etag, is_known
+from earmark.service.routes.caching import UNCHANGED, state_of, unless_known
 from earmark.service.routes.shapes import Filter, MapOfTracks, Model
 from earmark.service.routes.turns import Turns
 from earmark.service.state import Service
 
-MOST_KEPT = 8
+MOST_KEPT = 4
 """Maps that are kept in memory."""
 N_TAGS = 3
 """Tags that are told of a track."""
@@ -30,10 +30,9 @@ _EMPTY: dict[str, Any] = {
 }  # fmt: skip
 
 
-def router(service: Service) -> APIRouter:
+def router(service: Service, maps: "Maps") -> APIRouter:
     """Answer requests for the map."""
     routes = APIRouter(prefix="/v1", tags=["catalogue"], responses=FAILED)
-    maps = Maps(service)
 
     @routes.get("/map", summary="Map tracks", responses={200: {"model": MapOfTracks}, **UNCHANGED}, response_model=None)
     async def map_tracks(request: Request, filter: Filter = None, model: Model = None) -> Response:
@@ -42,11 +41,12 @@ def router(service: Service) -> APIRouter:
         A large catalogue takes a while: then the answer is 503 until its map is there, and it is kept until the
         catalogue changes.
         """
-        tag = await service.run(etag, service, request)
-        headers = HEADERS | {"ETag": tag}
-        if is_known(request.headers.get("if-none-match", ""), tag):
-            return Response(status_code=304, headers=headers)
-        return Json(await maps.get(tag, filter, model), headers=headers)
+
+        async def make() -> Response:
+            found = await maps.now(filter, model)
+            return Json(_EMPTY if found is None else await service.run(plain_map, found))
+
+        return await unless_known(service, request, make)
 
     return routes
 
@@ -61,10 +61,15 @@ class Maps:
 
     def __init__(self, service: Service) -> None:
         self._service, self._turns = service, Turns(service)
-        self._tasks: OrderedDict[str, asyncio.Task[dict[str, Any]]] = OrderedDict()
+        self._tasks: OrderedDict[str, asyncio.Task[MapData | None]] = OrderedDict()
 
-    async def get(self, key: str, filter: str | None, model: str | None) -> dict[str, Any]:
-        """Return a map.
+    async def now(self, filter: str | None = None, model: str | None = None) -> MapData | None:
+        """Return a map of the catalogue as it is now; see `get`."""
+        state = await self._service.run(state_of, self._service)
+        return await self.get(repr((state, filter, model)), filter, model)
+
+    async def get(self, key: str, filter: str | None, model: str | None) -> MapData | None:
+        """Return a map, None if there is no track.
 
         Parameters
         ----------
@@ -98,8 +103,8 @@ class Maps:
             del self._tasks[key]
 
 
-def tracks_on_a_map(service: Service, filter: str | None, model: str | None) -> dict[str, Any]:
-    """Return a map of tracks as plain data; an empty one if there is no track.
+def tracks_on_a_map(service: Service, filter: str | None, model: str | None) -> MapData | None:
+    """Return a map of tracks, None if there is no track.
 
     Parameters
     ----------
@@ -114,12 +119,12 @@ def tracks_on_a_map(service: Service, filter: str | None, model: str | None) -> 
     """
     store = service.library().store
     if not any(one.n_features for one in store.models()):
-        return _EMPTY
+        return None
     where = condition(store, filter)
     heard = f"{store.model(model).column('version')} IS NOT NULL"
     if not store.count(heard if where is None else f"{heard} AND ({where})"):
-        return _EMPTY
-    return plain_map(chart(store, groups=True, filter=filter, model=model))
+        return None
+    return chart(store, groups=True, filter=filter, model=model)
 
 
 def plain_map(data: MapData) -> dict[str, Any]:

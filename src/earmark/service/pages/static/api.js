@@ -102,7 +102,8 @@ export function upload(file, parameters, onprogress, signal) {
   return attempt().catch((error) => (error.status === 401 ? askForToken().then(attempt) : Promise.reject(error)));
 }
 
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+/** Wait. */
+export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** Follow a job until it has ended; `onchange` gets it whenever something changed. Returns the job. */
 export async function follow(id, onchange, signal) {

@@ -3,7 +3,7 @@
 import { post, query } from "./api.js";
 import { button, el, failed, fill, tell } from "./dom.js";
 import { clock, count, percent } from "./format.js";
-import { player, playButton } from "./player.js";
+import { player, playButton, songOf } from "./player.js";
 import { ended, progress } from "./song.js";
 
 const SOURCES = [
@@ -91,7 +91,7 @@ function facts(heading, tags, a, b) {
 }
 
 const isHere = (track) => /^[0-9a-f]{32}$/.test(track.id) && track.path;
-const songFor = (track) => ({ key: track.id, title: track.title || track.name, artist: track.artist, duration: track.duration, src: `/v1/tracks/${track.id}/audio`, href: `#/track/${track.id}` });
+const songFor = (track) => songOf(track, track.title || track.name);
 
 function songLine(track) {
   const text = track.title || track.name;

@@ -1,6 +1,6 @@
 // The map of the library: every track a dot, alike near alike. The map is a page of its own, shown in this one.
 
-import { query, send } from "./api.js";
+import { pause, query, send } from "./api.js";
 import { button, el, failed, fill, waiting } from "./dom.js";
 
 /** Show the page. */
@@ -13,7 +13,11 @@ export async function mapPage(main, parameters, signal) {
   fill(box, waiting("Draws the map…"));
   try {
     const address = `/page/map${query({ filter: parameters.get("filter") })}`;
-    const response = await send(address, { signal });
+    let response = await send(address, { signal });
+    while (response.status === 503) { // a large library takes a while; what was begun goes on
+      await pause(1000 * Number(response.headers.get("Retry-After") ?? 10));
+      response = await send(address, { signal });
+    }
     if (!response.ok) {
       const said = await response.json();
       const none = response.status === 400 && !parameters.get("filter");

@@ -1,6 +1,6 @@
 // Settings: the music, jobs, own tags, what was written into files, models, signing out.
 
-import { get, post, remove } from "./api.js";
+import { get, pause, post, remove } from "./api.js";
 import { button, el, failed, fill, tell, waiting } from "./dom.js";
 import { count, when } from "./format.js";
 import { addMusic } from "./library.js";
@@ -43,7 +43,7 @@ async function showJobs(box, signal) {
       fill(box, failed(error));
       drawn = null;
     }
-    await new Promise((resolve) => setTimeout(resolve, EVERY));
+    await pause(EVERY);
   }
 }
 
