@@ -4,6 +4,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib import import_module
 from typing import TypeVar
 
 from earmark.errors import UsageError
@@ -17,6 +19,18 @@ def cpu_count() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Keep products on the thread that asks for them, if threadpoolctl is there, which comes with scikit-learn."""
+    try:
+        limits = import_module("threadpoolctl").threadpool_limits
+    except ImportError:
+        yield
+        return
+    with limits(limits=1, user_api="blas"):
+        yield
 
 
 def map_ordered(function: Callable[[Item], Result], items: Iterable[Item], *, jobs: int) -> Iterator[Result]:

@@ -1,7 +1,6 @@
 """What every floor is: features of tracks go in, scores come out; and what floors share."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -228,18 +227,6 @@ def sklearn_module(name: str, floor: str) -> Any:
         return import_module(f"sklearn.{name}")
     except ImportError as error:
         raise MissingExtraError(f"the floor {floor!r}", "train") from error
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Keep products on the thread that asks for them, as far as scikit-learn's threadpoolctl can."""
-    try:
-        limits = import_module("threadpoolctl").threadpool_limits
-    except ImportError:
-        yield
-        return
-    with limits(limits=1, user_api="blas"):
-        yield
 
 
 def not_fitted(name: str) -> UsageError:

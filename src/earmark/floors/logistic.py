@@ -19,11 +19,10 @@ from earmark.floors.base import (
     checked_parts,
     is_learnable,
     not_fitted,
-    one_blas_thread,
     quality_of_probabilities,
     sklearn_module,
 )
-from earmark.parallel import cpu_count, map_ordered
+from earmark.parallel import cpu_count, map_ordered, one_blas_thread
 
 C_GRID = (0.001, 0.01, 0.1, 1.0, 10.0)
 MAX_STEPS = 5000

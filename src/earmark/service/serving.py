@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from earmark.errors import InputError
+from earmark.parallel import one_blas_thread
 from earmark.service.app import create_app
 from earmark.service.settings import Settings
 
@@ -49,9 +50,9 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None], access_log: bo
         app = create_app(settings)
         app.state.service.library()  # what is wrong with it is said now, not to the first client
         _set_up_logging(access_log=access_log)
-        _one_thread_each()
         where = address_of(settings.host, listener)
-        make_server(app, on_ready=lambda: on_ready(where)).run(sockets=[listener])
+        with one_blas_thread():  # requests fill the cores: threads that help numpy multiply would only wait
+            make_server(app, on_ready=lambda: on_ready(where)).run(sockets=[listener])
     finally:
         listener.close()
 
@@ -250,11 +251,3 @@ def _set_up_logging(*, access_log: bool) -> None:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level)
-
-
-def _one_thread_each() -> None:
-    """Let numpy multiply in the thread that asks: requests fill the cores, and threads that help would only wait."""
-    with suppress(ImportError):
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-        threadpool_limits(1, user_api="blas")
