@@ -162,6 +162,5 @@ def _check_files(settings: Settings, path: Path) -> None:
     """Refuse a folder or playlist that leads out of the folders of music, by links or by what it names."""
     paths = walk(str(path)) if path.is_dir() else read_playlist(path)
     for one in paths:
-        real = Path(os.path.realpath(one))
-        if not any(real.is_relative_to(root) for root in settings.music) and (path.is_dir() or os.path.lexists(one)):
+        if not settings.hold(one) and (path.is_dir() or os.path.lexists(one)):
             raise InputError(f"{path.name}: leads to files outside the folders of music of this service")

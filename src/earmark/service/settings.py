@@ -61,6 +61,11 @@ class Settings:
         """Whether only this machine can reach it; else every request needs a token."""
         return _is_loopback(self.host)
 
+    def hold(self, path: str | os.PathLike[str]) -> bool:
+        """Whether a path, with its links resolved, lies in one of the folders of music; it need not be there."""
+        real = Path(os.path.realpath(path))
+        return any(real.is_relative_to(root) for root in self.music)
+
 
 def _is_loopback(host: str) -> bool:
     if host == "localhost":

@@ -1,6 +1,5 @@
 """What jobs do, and which parameters they take: add to the catalogue, tag, compare two listeners."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -139,8 +138,7 @@ def _check_links(settings: Settings, sources: Sequence[Path], watch: Watch) -> N
     """Refuse folders with links that lead out of the folders of music."""
     for source in sources:
         for path in walk(str(source)) if source.is_dir() else ():
-            real = os.path.realpath(path)
-            if not any(Path(real).is_relative_to(root) for root in settings.music):
+            if not settings.hold(path):
                 raise InputError(
                     f"{path}: leads to a file outside the folders of music of this service",
                     hint="give the service that folder, too (--music), or remove the link",

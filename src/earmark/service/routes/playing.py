@@ -69,8 +69,8 @@ def router(service: Service) -> APIRouter:
     async def play(request: Request, id: Identity) -> Response:
         """Give the file of a track as it lies on the disk, or the part of it that the header `Range` asks for."""
         found = await service.run(audio, service, places, id)
-        if is_known(request.headers.get("if-none-match", ""), found.headers["etag"]):
-            return Response(status_code=304, headers={**_KEEP, "ETag": found.headers["etag"]})
+        if _has(request, found):
+            return _unchanged(found)
         _check_range(request, found)
         return found
 
@@ -93,11 +93,18 @@ def router(service: Service) -> APIRouter:
     async def show_cover(request: Request, id: Identity, size: Size = None) -> Response:
         """Give the picture that a track's file holds, or that lies beside it."""
         found = await service.run(cover, service, places, id, size)
-        if is_known(request.headers.get("if-none-match", ""), found.headers["etag"]):
-            return Response(status_code=304, headers={**_KEEP, "ETag": found.headers["etag"]})
-        return found
+        return _unchanged(found) if _has(request, found) else found
 
     return routes
+
+
+def _has(request: Request, found: Response) -> bool:
+    """Tell whether a client has what it is about to be given."""
+    return is_known(request.headers.get("if-none-match", ""), found.headers["etag"])
+
+
+def _unchanged(found: Response) -> Response:
+    return Response(status_code=304, headers={**_KEEP, "ETag": found.headers["etag"]})
 
 
 def audio(service: Service, places: Places, text: str) -> FileResponse:

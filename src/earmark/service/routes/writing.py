@@ -286,8 +286,7 @@ def undo(settings: Settings, run: str | None) -> dict[str, Any]:
         except UnknownNameError as error:
             raise NotFound(error.message, hint="GET /v1/write/runs lists them") from error
         for entry in entries:
-            real = os.path.realpath(entry.path)
-            if not any(Path(real).is_relative_to(root) for root in settings.music):
+            if not settings.hold(entry.path):
                 raise Refused(
                     "the run wrote into files that lie outside the folders of music by now",
                     hint=f"on the machine of the service: earmark undo {run} --journal {journal.folder}",
