@@ -1,0 +1,337 @@
+"""Compare networks by what they say of the same songs: how alike their layers are, which channels they share.
+
+References
+----------
+Kornblith, S. et al. "Similarity of neural network representations revisited", ICML 2019 (linear CKA).
+Song, L. et al. "Feature selection via dependence maximization", JMLR 13, 2012, equation 4 (HSIC without bias).
+Nguyen, T., Raghu, M. and Kornblith, S. "Do wide and deep networks learn the same things?", ICLR 2021 (CKA with it).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.errors import InputError, UsageError
+from earmark.explain.activations import Activations, LayerMaps, activations
+from earmark.explain.opening import Model, Song, check_layers, name_of, open_model
+from earmark.models.base import TaggingModel
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LayerLikeness:
+    """How alike the layers of two networks are.
+
+    Parameters
+    ----------
+    models : names of both
+    layers_a, layers_b : names
+    cka : linear CKA, shape (len(layers_a), len(layers_b)); NaN where a layer says the same all the time
+    n_cells : moments that were compared, of all songs together
+    cell_seconds : length of one
+    """
+
+    models: tuple[str, str]
+    layers_a: tuple[str, ...]
+    layers_b: tuple[str, ...]
+    cka: Floats
+    n_cells: int
+    cell_seconds: float
+
+    def best(self) -> tuple[str, str, float]:
+        """Return the two layers that are most alike, and their CKA."""
+        i, j = np.unravel_index(int(np.nanargmax(self.cka)), self.cka.shape)
+        return self.layers_a[int(i)], self.layers_b[int(j)], float(self.cka[i, j])
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ChannelMatches:
+    """Which channels of two layers do the same over time.
+
+    Parameters
+    ----------
+    models, layers : names, of both
+    partner_a : of each channel of the first, the channel of the second that it is most correlated with, shape (C_a,)
+    correlation_a : with that one, shape (C_a,); 0 where a channel says the same all the time
+    partner_b, correlation_b : the other way round, shape (C_b,)
+    shared : pairs of channels that are each other's best, at `threshold` or above, the most alike first, shape (N, 2)
+    unique_a, unique_b : channels that no channel of the other is correlated with as much, the most unlike first
+    silent_a, silent_b : channels that say the same all the time; they are neither
+    threshold : correlation
+    n_cells : moments that were compared
+    """
+
+    models: tuple[str, str]
+    layers: tuple[str, str]
+    partner_a: NDArray[np.intp]
+    correlation_a: Floats
+    partner_b: NDArray[np.intp]
+    correlation_b: Floats
+    shared: NDArray[np.intp]
+    unique_a: NDArray[np.intp]
+    unique_b: NDArray[np.intp]
+    silent_a: NDArray[np.intp]
+    silent_b: NDArray[np.intp]
+    threshold: float
+    n_cells: int
+
+
+def linear_cka(x: Floats, y: Floats, *, is_unbiased: bool = True) -> float:
+    """Return the linear CKA of two sets of features of the same items.
+
+    Parameters
+    ----------
+    x, y : shapes (n, p) and (n, q)
+    is_unbiased : estimate without the bias of few items and many features, which makes anything look alike; it may fall
+        a little below 0, and needs four items
+
+    Returns
+    -------
+    1 for features that are a rotation, a shift and a scaling of each other, about 0 for independent ones; NaN if one
+    is constant
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit, or there are too few items.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).standard_normal((100, 8))
+    >>> round(linear_cka(x, 3 * x[:, ::-1] + 1), 6)
+    1.0
+    """
+    if x.ndim != 2 or y.ndim != 2 or len(x) != len(y):
+        raise InputError(f"features of shapes {x.shape} and {y.shape}", hint="(n, p) and (n, q), of the same n items")
+    if len(x) < (4 if is_unbiased else 2):
+        raise InputError(f"{len(x)} items are too few to compare", hint="four at least: more songs, or shorter cells")
+    return _cka(_gram(x, is_unbiased), _gram(y, is_unbiased), is_unbiased)
+
+
+def _gram(x: Floats, is_unbiased: bool) -> Floats:
+    """Return the Gram matrix of centred features, shape (n, n); without bias, with a diagonal of zeros."""
+    centred = np.asarray(x, np.float64) - x.mean(axis=0)
+    gram: Floats = centred @ centred.T
+    if is_unbiased:
+        np.fill_diagonal(gram, 0.0)
+    return gram
+
+
+def _cka(one: Floats, other: Floats, is_unbiased: bool) -> float:
+    hsic = _unbiased_hsic if is_unbiased else _hsic
+    own = hsic(one, one) * hsic(other, other)
+    return hsic(one, other) / float(np.sqrt(own)) if own > 0 else float("nan")
+
+
+def _hsic(one: Floats, other: Floats) -> float:
+    return float((one * other).sum())
+
+
+def _unbiased_hsic(one: Floats, other: Floats) -> float:
+    n = len(one)
+    rows, columns = one.sum(axis=1), other.sum(axis=1)
+    middle = rows.sum() * columns.sum() / ((n - 1) * (n - 2))
+    return float((one * other).sum() + middle - 2.0 / (n - 2) * (rows @ columns)) / (n * (n - 3))
+
+
+def cka(
+    model_a: Model,
+    model_b: Model,
+    songs: Sequence[Song],
+    *,
+    layers_a: Sequence[str] | None = None,
+    layers_b: Sequence[str] | None = None,
+    cell_seconds: float = 0.5,
+    sample_rate: int | None = None,
+    is_unbiased: bool = True,
+) -> LayerLikeness:
+    """Compare the layers of two networks on songs by linear CKA.
+
+    Parameters
+    ----------
+    model_a, model_b : networks, or their cards, names or paths
+    songs : paths, bytes, files; or samples, shape (n,) or (n_channels, n), at `sample_rate`
+    layers_a, layers_b : names; all unless given
+    cell_seconds : length of the moments that are compared
+    sample_rate : Hz, of songs that are given as samples
+    is_unbiased : see `linear_cka`
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such model or layer.
+    InputError
+        If a song cannot be read or is silent, or all together are shorter than four cells.
+
+    Notes
+    -----
+    A layer's features of a moment are its channels and rows, averaged over the steps that lie in it; where steps are
+    farther apart, those of the nearest one. So a layer that has one step for a chunk is compared chunk by chunk.
+    """
+    networks = open_model(model_a), open_model(model_b)
+    names = [check_layers(network, own) for network, own in zip(networks, (layers_a, layers_b), strict=True)]
+    features = list(_features(networks, names, songs, cell_seconds, sample_rate, has_rows=True))
+    grams = []
+    for own, table in zip(names, features, strict=True):
+        n_cells = len(next(iter(table.values())))
+        if n_cells < 4:
+            raise InputError(f"{n_cells} cells of {cell_seconds:g} s are too few", hint="more songs, or shorter cells")
+        grams.append([_gram(table[name], is_unbiased) for name in own])
+    values = [[_cka(one, other, is_unbiased) for other in grams[1]] for one in grams[0]]
+    return LayerLikeness(
+        models=(name_of(networks[0]), name_of(networks[1])),
+        layers_a=names[0],
+        layers_b=names[1],
+        cka=np.array(values),
+        n_cells=len(grams[0][0]),
+        cell_seconds=cell_seconds,
+    )
+
+
+def match_channels(
+    model_a: Model,
+    model_b: Model,
+    songs: Sequence[Song],
+    *,
+    layer_a: str,
+    layer_b: str,
+    threshold: float = 0.7,
+    cell_seconds: float = 0.1,
+    sample_rate: int | None = None,
+) -> ChannelMatches:
+    """Find the channels that two networks share, and those that one has alone.
+
+    Parameters
+    ----------
+    model_a, model_b, songs, cell_seconds, sample_rate : as of `cka`
+    layer_a, layer_b : names
+    threshold : correlation from which on two channels count as the same
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such model or layer.
+    UsageError
+        If the threshold is not above 0 and at most 1.
+    InputError
+        As of `cka`.
+
+    Notes
+    -----
+    Channels are averaged over their rows, then correlated over all moments of all songs (Pearson). A channel that does
+    the opposite of another is not the same.
+    """
+    if not 0 < threshold <= 1:
+        raise UsageError(f"threshold={threshold}", hint="above 0, at most 1")
+    networks = open_model(model_a), open_model(model_b)
+    names = [check_layers(network, own) for network, own in zip(networks, (layer_a, layer_b), strict=True)]
+    tables = list(_features(networks, names, songs, cell_seconds, sample_rate, has_rows=False))
+    a, b = tables[0][names[0][0]], tables[1][names[1][0]]
+    return matches_of(
+        a, b, threshold=threshold, models=(name_of(networks[0]), name_of(networks[1])), layers=(layer_a, layer_b)
+    )
+
+
+def matches_of(
+    a: Floats,
+    b: Floats,
+    *,
+    threshold: float = 0.7,
+    models: tuple[str, str] = ("", ""),
+    layers: tuple[str, str] = ("", ""),
+) -> ChannelMatches:
+    """Match channels by their correlation over time.
+
+    Parameters
+    ----------
+    a, b : shapes (n, C_a) and (n, C_b), n moments
+    threshold, models, layers : see `ChannelMatches`
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit, or there are fewer than four moments.
+    """
+    if a.ndim != 2 or b.ndim != 2 or len(a) != len(b) or len(a) < 4:
+        raise InputError(f"channels of shapes {a.shape} and {b.shape}", hint="(n, C), of the same n moments, 4 or more")
+    one, other = _standardised(a), _standardised(b)
+    r = np.clip(one.T @ other, -1.0, 1.0)  # (C_a, C_b)
+    lives_a, lives_b = one.any(axis=0), other.any(axis=0)
+    partner_a, partner_b = r.argmax(axis=1), r.argmax(axis=0)
+    best_a, best_b = r.max(axis=1), r.max(axis=0)
+    index = np.arange(len(partner_a))
+    mutual = np.flatnonzero((partner_b[partner_a] == index) & (best_a >= threshold))
+    mutual = mutual[np.argsort(-best_a[mutual], kind="stable")]
+    alone_a, alone_b = np.flatnonzero(lives_a & (best_a < threshold)), np.flatnonzero(lives_b & (best_b < threshold))
+    return ChannelMatches(
+        models=models,
+        layers=layers,
+        partner_a=partner_a,
+        correlation_a=best_a,
+        partner_b=partner_b,
+        correlation_b=best_b,
+        shared=np.stack([mutual, partner_a[mutual]], axis=1),
+        unique_a=alone_a[np.argsort(best_a[alone_a], kind="stable")],
+        unique_b=alone_b[np.argsort(best_b[alone_b], kind="stable")],
+        silent_a=np.flatnonzero(~lives_a),
+        silent_b=np.flatnonzero(~lives_b),
+        threshold=threshold,
+        n_cells=len(a),
+    )
+
+
+def _standardised(x: Floats) -> Floats:
+    """Centre columns and bring them to length one; those that hardly vary become zero."""
+    centred = np.asarray(x, np.float64) - x.mean(axis=0)
+    length = np.sqrt((centred**2).sum(axis=0))
+    least = 1e-6 * np.sqrt(len(x)) * np.abs(x).max(axis=0)
+    unit: Floats = np.zeros_like(centred)
+    np.divide(centred, length, out=unit, where=length > np.maximum(least, 1e-30))
+    return unit
+
+
+def _features(
+    networks: tuple[TaggingModel, TaggingModel],
+    names: Sequence[tuple[str, ...]],
+    songs: Sequence[Song],
+    cell_seconds: float,
+    sample_rate: int | None,
+    *,
+    has_rows: bool,
+) -> Iterator[dict[str, Floats]]:
+    """Yield the features (n_cells, p) of all songs by layer, for each network in turn."""
+    if not cell_seconds > 0 or not songs:
+        raise UsageError(f"{len(songs)} songs in cells of {cell_seconds:g} s", hint="a song at least, cells above 0 s")
+    found: list[dict[str, list[Floats]]] = [{name: [] for name in own} for own in names]
+    for song in songs:
+        for network, own, parts in zip(networks, names, found, strict=True):
+            rate = sample_rate if isinstance(song, np.ndarray) else None
+            heard = activations(network, song, own, is_ranked=False, sample_rate=rate)
+            for name in own:
+                parts[name].append(_cells(heard, heard[name], cell_seconds, has_rows=has_rows))
+    pairs = zip(*(next(iter(parts.values())) for parts in found), strict=True)
+    lengths = [min(len(one), len(other)) for one, other in pairs]  # rates may differ by a fraction of a cell
+    for parts in found:
+        yield {
+            name: np.concatenate([part[:n] for part, n in zip(own, lengths, strict=True)])
+            for name, own in parts.items()
+        }
+
+
+def _cells(heard: Activations, maps: LayerMaps, cell_seconds: float, *, has_rows: bool) -> Floats:
+    """Average maps over moments, (C, F, T) -> (n_cells, C F), or (n_cells, C) without rows."""
+    values = maps.values.reshape(-1, maps.values.shape[-1]) if has_rows else maps.values.mean(axis=1)
+    n_cells = max(int(heard.n_seconds / cell_seconds + 1e-6), 1)
+    begin = float(heard.chunk_starts[0])
+    cell = np.floor((maps.times - begin) / cell_seconds).astype(int)
+    middles = begin + (np.arange(n_cells) + 0.5) * cell_seconds
+    counts = np.bincount(cell[(cell >= 0) & (cell < n_cells)], minlength=n_cells)
+    between = (maps.times[:-1] + maps.times[1:]) / 2
+    nearest = np.searchsorted(between, middles)
+    table = values[:, nearest].astype(np.float64).T
+    for i in np.flatnonzero(counts):
+        table[i] = values[:, cell == i].mean(axis=1)
+    return table
