@@ -268,7 +268,8 @@ class _Builder:
             held, centres = _averaged(values[name][..., axis.kept], axis.centres, step)
             times = centres + start
             if len(times) > 1:  # one step stands for its chunk, also where that goes beyond the end of the song
-                inside = (times < self.n_samples) & (times >= (begin if self.starts else -np.inf))
+                first = begin if self.starts else -axis.step * step  # what lies before is padding alone
+                inside = (times < self.n_samples) & (times > first - 1e-6)
                 held, times = held[..., inside], times[inside]
             self.parts[name].append((held, times))
             if shares:
