@@ -25,6 +25,7 @@ LAYERS = """
   parallel
   processes
   audio.filters
+  audio.loudness
   audio.scratch
   audio.constant_q
   audio.mel_power
@@ -99,6 +100,7 @@ T models.export
   tables
   features
   crops
+T explain
 T losses
 T optimizers
   training_data

@@ -1,0 +1,208 @@
+"""Every method finds a tag that was planted: 2 to 3 kHz, seconds 4 to 6, in white noise."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("captum")
+
+import torch
+
+from earmark.audio.chunks import ChunkPlan, stream_chunks
+from earmark.errors import EarmarkWarning, InputError, UnknownNameError, UsageError
+from earmark.explain.passages import Hearing, blocks, grid_for
+from earmark.explain.saliency import Saliency, explain_tag
+from earmark.models.base import TaggingModel, build, load
+
+from .planted import (
+    BAND,
+    RATE,
+    SECONDS,
+    PlantedTagger,
+    RawBandTagger,
+    band_pass,
+    card,
+    iou,
+    truth_on,
+    white_noise,
+)
+
+SONG = white_noise(7.0)
+
+
+def found(model: TaggingModel, **options: object) -> Saliency:
+    return explain_tag(model, SONG, tag="beep", **options)  # type: ignore[arg-type]
+
+
+# Reached: integrated gradients 0.875 and 0.850, occlusion 0.917 and 0.917, Grad-CAM 0.924.
+@pytest.mark.parametrize("kind", [PlantedTagger, RawBandTagger])
+@pytest.mark.parametrize(
+    ("options", "least"),
+    [
+        ({"method": "integrated_gradients", "n_steps": 16}, 0.84),
+        ({"method": "occlusion", "n_bands": 16, "block_seconds": 1.0}, 0.85),
+    ],
+)
+def test_a_planted_tag_is_found_where_it_is(kind: type[TaggingModel], options: dict[str, object], least: float) -> None:
+    saliency = found(kind(seconds=7.0), **options)  # type: ignore[call-arg]
+    assert saliency.values.shape == (saliency.frequencies.size, saliency.times.size)
+    assert saliency.frequencies[-1] == RATE / 2
+    assert saliency.times[-1] == pytest.approx(7.0, abs=0.02)
+    assert iou(saliency.values, truth_on(saliency.frequencies, saliency.times)) > least
+    inside = saliency.over(*BAND, *SECONDS)
+    assert inside > 0.75 * saliency.over()
+
+
+def test_grad_cam_finds_it_in_the_maps_of_a_mel_network() -> None:
+    saliency = found(PlantedTagger(seconds=7.0), method="grad_cam")
+    assert saliency.layer == "map"
+    assert saliency.values.min() >= 0
+    assert iou(saliency.values, truth_on(saliency.frequencies, saliency.times)) > 0.9
+
+
+def test_grad_cam_of_a_waveform_network_tells_times_and_with_responses_frequencies() -> None:
+    model = RawBandTagger(seconds=7.0)
+    plain = found(model, method="grad_cam", layer="map")
+    assert np.ptp(plain.values, axis=0).max() == 0
+    truth = truth_on(plain.frequencies, plain.times)
+    assert iou(plain.values[100], truth.any(axis=0)) > 0.95
+    response = np.abs(np.fft.rfft(band_pass(*BAND, 201), 2048))[None]
+    sharp = found(model, method="grad_cam", layer="map", responses=response)
+    assert iou(sharp.values, truth) > 0.9
+    with pytest.raises(UsageError, match="1 channels"):
+        found(model, method="grad_cam", layer="map", responses=np.ones((3, 10)))
+
+
+@pytest.mark.parametrize("quantity", ["logit", "score"])
+@pytest.mark.parametrize("floor_db", [None, 30.0])
+def test_integrated_gradients_share_out_the_whole_difference(quantity: str, floor_db: float | None) -> None:
+    saliency = found(PlantedTagger(seconds=7.0), n_steps=16, quantity=quantity, floor_db=floor_db)
+    difference = saliency.score - saliency.baseline_score
+    assert saliency.over() == pytest.approx(difference, rel=0.002)
+    assert abs(saliency.residual) < 0.002 * difference
+    assert np.abs(saliency.normalised).max() == 1.0
+
+
+def test_integrated_gradients_are_those_of_the_formula() -> None:
+    """The logit is ln(E + e): of silence to song, a cell's share is its share of the energy times ln((E + e) / e)."""
+    saliency = found(RawBandTagger(seconds=7.0), n_steps=16)
+    halves = saliency.over(t_min=4.0, t_max=5.0), saliency.over(t_min=5.0, t_max=6.0)
+    band = np.convolve(SONG.astype(np.float64), band_pass(*BAND, 201), mode="same")[::8] ** 2
+    energies = [band[8000 + i * 2000 : 10000 + i * 2000].sum() for i in range(2)]
+    assert halves[0] / halves[1] == pytest.approx(energies[0] / energies[1], rel=0.05)
+
+
+def test_too_few_steps_are_told() -> None:
+    with pytest.warns(EarmarkWarning, match="take more n_steps"):
+        found(PlantedTagger(seconds=7.0), n_steps=2)
+
+
+def test_what_occlusion_says_of_a_block_is_what_the_score_loses() -> None:
+    model = PlantedTagger(seconds=7.0)
+    saliency = found(model, method="occlusion", n_bands=4, block_seconds=3.5)
+    labels = blocks(saliency.grid, saliency.times.size, n_bands=4, seconds=3.5)
+    assert labels.max() == 7
+    hearing = Hearing(model, SONG, "beep")
+    masks = np.ones((1, *labels.shape), np.float32)
+    masks[0, labels == 5] = 0.0
+    lost = saliency.score - hearing.values(masks)[0]
+    assert saliency.values[labels == 5].sum() == pytest.approx(lost, rel=1e-4)
+
+
+def test_a_moment_is_explained_by_the_chunk_around_it() -> None:
+    song = np.concatenate([white_noise(3.0, seed=1), SONG, white_noise(3.0, seed=2)])
+    saliency = explain_tag(PlantedTagger(seconds=7.0), song, tag="beep", moment=6.5, n_steps=16)
+    assert saliency.times[0] == pytest.approx(3.0, abs=0.02)
+    assert saliency.times[-1] == pytest.approx(10.0, abs=0.02)
+    assert saliency.over(*BAND, 7.0, 9.0) > 0.75 * saliency.over()
+
+
+def test_of_a_whole_song_the_chunks_are_joined() -> None:
+    song = white_noise(3 * 48000 / RATE - 0.4)
+    torch.manual_seed(0)
+    model = build("musicnn", n_tags=2, n_mid=8, n_units=8).eval()
+    model.card = card(("a", "b"), model)
+    hearing = Hearing(model, song, "b")
+    assert len(hearing.passages) == 3
+    assert hearing.grid.times(hearing.n_frames)[-1] == pytest.approx(song.size / RATE, abs=0.017)
+    chunks = stream_chunks([song], ChunkPlan(model.chunk_samples, model.chunk_samples, model.context))
+    with torch.no_grad():
+        windows = torch.from_numpy(np.stack([chunk.samples for chunk in chunks]))
+        logits = dict(model.stages(model.represent(windows, has_context=True)))["logits"]
+    assert hearing.ends()[0] == pytest.approx(float(logits[:, 1].mean()), abs=2e-4)
+    chunkwise = [Hearing(model, song, "b", moment=(start + 1.5)).ends()[0] for start in (0.0, 2.992)]
+    assert chunkwise == pytest.approx(logits[:2, 1].tolist(), abs=0.05)
+
+
+def test_a_song_shorter_than_a_chunk_is_repeated_as_the_tagger_does() -> None:
+    model = PlantedTagger(seconds=7.0)
+    short = white_noise(3.0)
+    hearing = Hearing(model, short, "beep")
+    heard = hearing.windows(hearing.passages[0], torch.ones(1, *hearing.shape))
+    assert heard[0].numpy() == pytest.approx(np.resize(short, 7 * RATE), abs=1e-5)
+
+
+def test_of_one_out_of_many_the_log_odds_are_explained() -> None:
+    model = PlantedTagger(seconds=7.0, is_softmax=True)
+    logit, score = (Hearing(model, SONG, "beep", quantity=q).ends()[0] for q in ("logit", "score"))  # type: ignore[arg-type]
+    with torch.no_grad():
+        logits = model(torch.from_numpy(SONG)[None])
+    assert score == pytest.approx(float(torch.softmax(logits, dim=1)[0, 0]), rel=1e-3)
+    assert logit == pytest.approx(np.log(score / (1 - score)), rel=1e-3)
+
+
+def test_the_mask_of_ones_gives_the_song_back() -> None:
+    grid = grid_for(RATE)
+    hearing = Hearing(PlantedTagger(seconds=7.0), SONG, "beep")
+    heard = hearing.windows(hearing.passages[0], torch.ones(1, *hearing.shape))
+    assert heard[0].numpy() == pytest.approx(SONG, abs=1e-5)
+    assert grid.n_fft == 1024
+
+
+def test_errors_tell_what_to_do(tmp_path: Path) -> None:
+    model = PlantedTagger(seconds=7.0)
+    with pytest.raises(UnknownNameError, match="tag 'bep'") as caught:
+        explain_tag(model, SONG, tag="bep")
+    assert caught.value.hint == "did you mean 'beep'?"
+    with pytest.raises(UnknownNameError, match="method 'gradcam'") as caught:
+        found(model, method="gradcam")
+    assert "grad_cam" in str(caught.value.hint)
+    with pytest.raises(UnknownNameError, match="layer 'mop'") as caught:
+        found(model, method="grad_cam", layer="mop")
+    assert "map" in str(caught.value.hint)
+    with pytest.raises(UsageError, match="no axis of time"):
+        found(model, method="grad_cam", layer="energies")
+    with pytest.raises(InputError, match="silent"):
+        explain_tag(model, np.zeros(7 * RATE, np.float32), tag="beep")
+    half = np.concatenate([SONG, np.zeros(9 * RATE, np.float32)])
+    with pytest.raises(InputError, match="around 12 s is silent"):
+        explain_tag(model, half, tag="beep", moment=12.0)
+    with pytest.raises(UsageError, match="outside of the song") as wrong:
+        explain_tag(model, SONG, tag="beep", moment=60.0)
+    assert "7.00 s" in str(wrong.value.hint)
+    with pytest.raises(UsageError, match="quantity"):
+        found(model, quantity="odds")
+    (tmp_path / "model.onnx").write_bytes(b"graph")
+    with pytest.raises(UsageError, match="exported") as wrong:
+        explain_tag(tmp_path / "model.onnx", SONG, tag="beep")
+    assert "exported from" in str(wrong.value.hint)
+
+
+def test_networks_without_convolutions_have_no_grad_cam() -> None:
+    model = build("mlp_waveform", n_tags=2)
+    model.card = card(("a", "b"), model)
+    with pytest.raises(UsageError, match="no convolutions"):
+        explain_tag(model, white_noise(30.0), tag="a", method="grad_cam", moment=1.0)
+
+
+@pytest.mark.shared
+@pytest.mark.usefixtures("published_weights")
+def test_why_a_jazz_piano_is_a_piano(shared: Path) -> None:
+    model = load("musicnn.pons_mtt")
+    song = shared / "audio" / "clips" / "bensound-thejazzpiano.mp3"
+    saliency = explain_tag(model, song, tag="piano", moment=15.0)
+    assert saliency.score == pytest.approx(1.268, abs=0.01)
+    assert abs(saliency.residual) < 0.05 * (saliency.score - saliency.baseline_score)
+    assert saliency.over(50.0, 2000.0) > saliency.over(2000.0)
