@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from earmark.audio.loudness import loudness, matched, weighting_filters
+from earmark.audio.loudness import limited, loudness, matched, weighting_filters
 from earmark.errors import InputError, UsageError
 
 RATE = 16000
@@ -56,11 +56,32 @@ def test_a_matched_sound_has_the_loudness_that_was_asked_for() -> None:
     assert sound == pytest.approx(noise(2.0, level=0.01) * 10 ** (gain / 20), rel=1e-4)
 
 
-def test_a_matched_sound_is_not_clipped() -> None:
+def test_peaks_are_held_down_so_that_the_rest_can_be_loud() -> None:
+    sound = noise(3.0, level=0.05)
+    sound[RATE] = 0.9
+    louder, gain = matched(sound, RATE, target=-20.0)
+    assert loudness(louder, RATE) == pytest.approx(-20.0, abs=0.05)
+    assert np.abs(louder).max() <= 0.98
+    away = np.r_[0 : RATE - 200, RATE + 200 : sound.size]
+    assert louder[away] == pytest.approx(sound[away] * 10 ** (gain / 20), abs=1e-5)
+
+
+def test_a_limited_sound_keeps_its_waves() -> None:
+    tone = 1.5 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)
+    held = limited(tone, RATE, peak=0.9)
+    assert np.abs(held).max() == pytest.approx(0.9, abs=1e-6)
+    spectrum = np.abs(np.fft.rfft(held[2000:-2000] * np.hanning(RATE - 4000))) ** 2
+    peak = int(spectrum.argmax())
+    assert spectrum[peak - 4 : peak + 5].sum() > 0.9999 * spectrum.sum()  # clipping would leave 0.96
+    assert limited(0.5 * tone, RATE, peak=0.9) is not held
+    assert limited(0.5 * tone, RATE, peak=0.9).tolist() == (0.5 * tone).tolist()
+
+
+def test_a_sound_that_is_nothing_but_peaks_stays_softer() -> None:
     clicks = np.zeros(RATE)
     clicks[::4000] = 0.5
     sound, _ = matched(clicks, RATE, target=-10.0)
-    assert np.abs(sound).max() == pytest.approx(0.98)
+    assert np.abs(sound).max() <= 0.98
     assert loudness(sound, RATE) < -10.0
 
 

@@ -22,7 +22,7 @@ class PlantedTagger(TaggingModel):
 
     def __init__(self, *, seconds: float = 8.0, is_softmax: bool = False) -> None:
         super().__init__()
-        self.frontend = LogMel(sample_rate=RATE, n_fft=1024, hop_length=HOP, n_mels=96, scaling="power")
+        self.frontend = LogMel(sample_rate=RATE, n_fft=512, hop_length=HOP, n_mels=96, scaling="power")
         self.sample_rate, self.chunk_samples = RATE, round(seconds * RATE)
         self.n_tags, self.n_features, self.embedding_layer = 2, 2, "energies"
         self.layer_names = ("map", "energies", "logits")

@@ -14,8 +14,8 @@ from earmark.explain.saliency import Saliency, explain_tag
 
 from .planted import PlantedTagger, RawBandTagger, white_noise
 
-SONG = white_noise(7.0)
-MODEL = PlantedTagger(seconds=7.0)
+SONG = white_noise(6.5)
+MODEL = PlantedTagger(seconds=6.5)
 
 
 @pytest.fixture(scope="module")
@@ -24,25 +24,25 @@ def saliency() -> Saliency:
 
 
 def test_deletion_beats_random(saliency: Saliency) -> None:
-    deletion = delete(MODEL, SONG, saliency, n_points=9, n_random=3)
+    deletion = delete(MODEL, SONG, saliency, n_points=9, n_random=2)
     assert deletion.fractions[[0, -1]].tolist() == [0.0, 1.0]
     for curve in (deletion.salient_first, deletion.least_first, *deletion.random):
         assert curve[0] == pytest.approx(saliency.score, abs=1e-3)
         assert curve[-1] == pytest.approx(saliency.baseline_score, abs=1e-3)
-    assert deletion.n_random_beaten == 3
+    assert deletion.n_random_beaten == 2
     assert deletion.relative_area > 0.5
     assert deletion.area_least > deletion.area > 0
-    again = delete(MODEL, SONG, saliency, n_points=9, n_random=3)
-    assert again.random.tolist() == deletion.random.tolist()
-    other = delete(MODEL, SONG, saliency, n_points=9, n_random=3, seed=1)
-    assert other.random.tolist() != deletion.random.tolist()
+    again = delete(MODEL, SONG, saliency, n_points=3, n_random=2)
+    assert again.random.tolist() == deletion.random[:, [0, 4, 8]].tolist()
+    other = delete(MODEL, SONG, saliency, n_points=3, n_random=2, seed=1)
+    assert other.random.tolist() != again.random.tolist()
 
 
 def test_a_false_explanation_does_not_beat_random(saliency: Saliency) -> None:
     from dataclasses import replace
 
     upside_down = replace(saliency, values=-saliency.values)
-    deletion = delete(MODEL, SONG, upside_down, n_points=9, n_random=3)
+    deletion = delete(MODEL, SONG, upside_down, n_points=5, n_random=2)
     assert deletion.area < 0
     assert deletion.n_random_beaten == 0
 
@@ -55,7 +55,7 @@ def test_another_song_is_an_error(saliency: Saliency) -> None:
 
 
 def test_other_weights_give_another_explanation() -> None:
-    model = RawBandTagger(seconds=7.0)
+    model = RawBandTagger(seconds=6.5)
     check = check_sanity(model, SONG, tag="beep", n_steps=8, seeds=(0, 1))
     assert check.repeated == 1.0
     assert len(check.correlations) == 2
@@ -65,7 +65,7 @@ def test_other_weights_give_another_explanation() -> None:
 
 
 def test_shuffled_weights_are_the_same_numbers_in_another_order() -> None:
-    model = RawBandTagger(seconds=7.0)
+    model = RawBandTagger(seconds=6.5)
     twin = shuffled(model, seed=3)
     own, other = (m.state_dict()["conv.weight"].flatten() for m in (model, twin))
     assert own.sort().values.equal(other.sort().values)

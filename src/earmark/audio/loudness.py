@@ -23,6 +23,8 @@ TARGET = -23.0
 """Loudness of programmes after EBU R 128, LUFS: low enough that hardly any sound matched to it has to be clipped."""
 
 _OFFSET = -0.691
+_MAX_LIMITING, _TRIALS = 12.0, 8  # dB; of the gain that brings a limited sound to its loudness
+_LIMITER_SECONDS = 0.01
 _TAIL_SECONDS = 0.5  # of the slower filter: it has fallen by more than 500 dB then
 
 
@@ -127,11 +129,12 @@ def matched(
     waveform : shape (n,) or (n_channels, n)
     sample_rate : Hz
     target : LUFS
-    peak : highest sample that may come of it; a sound that would go beyond stays softer than `target`
+    peak : highest sample that may come of it; what would go beyond is held down by `limited`. A sound that is nothing
+        but peaks stays softer than `target`: no more than 12 dB are taken off them
 
     Returns
     -------
-    the sound, and the gain, dB
+    the sound, and the gain by which what lies below the peaks was changed, dB
 
     Raises
     ------
@@ -141,5 +144,41 @@ def matched(
     own = loudness(waveform, sample_rate)
     if own == -math.inf:
         raise InputError("a silent sound cannot be brought to a loudness", hint="there is nothing to hear in it")
-    gain = min(10 ** ((target - own) / 20), peak / float(np.abs(waveform).max()))
-    return (np.asarray(waveform) * gain).astype(np.float32), 20 * math.log10(gain)
+    samples = np.asarray(waveform, np.float64)
+    most = 20 * math.log10(peak / float(np.abs(samples).max())) + _MAX_LIMITING
+    gain = min(target - own, most)
+    sound = limited(samples * 10 ** (gain / 20), sample_rate, peak=peak)
+    for _ in range(_TRIALS):
+        missing = target - loudness(sound, sample_rate)
+        if abs(missing) < 0.02 or (gain == most and missing > 0):
+            break
+        gain = min(gain + missing, most)
+        sound = limited(samples * 10 ** (gain / 20), sample_rate, peak=peak)
+    return sound.astype(np.float32), gain
+
+
+def limited(waveform: Array64, sample_rate: int, *, peak: float) -> Array64:
+    """Hold the peaks of a sound down, by a gain that changes over 10 ms; a sound without such peaks stays as it is.
+
+    Parameters
+    ----------
+    waveform : shape (n,) or (n_channels, n); all channels have the same gain
+    sample_rate : Hz
+    peak : highest sample that is left
+    """
+    level = np.abs(np.atleast_2d(waveform)).max(axis=0)
+    if level.max() <= peak:
+        return waveform
+    half = max(round(_LIMITER_SECONDS * sample_rate / 2), 1)
+    wanted = np.pad(np.minimum(1.0, peak / np.maximum(level, peak)), 2 * half, constant_values=1.0)
+    lowest, width = wanted, 1  # the lowest gain within `half` samples on both sides, by doubling
+    while width < 2 * half + 1:
+        step = min(width, 2 * half + 1 - width)
+        lowest = np.minimum(lowest[:-step], lowest[step:])
+        width += step
+    window = np.hanning(2 * half + 3)[1:-1]
+    n_fft = 1 << (lowest.size + window.size - 1).bit_length()
+    spectrum = np.fft.rfft(1.0 - lowest, n_fft) * np.fft.rfft(window / window.sum(), n_fft)
+    smooth = 1.0 - np.fft.irfft(spectrum, n_fft)[2 * half : 2 * half + level.size]
+    # What the smoothing leaves above the peak by rounding is less than a millionth.
+    return np.clip(waveform * smooth, -peak, peak)

@@ -59,7 +59,7 @@ def make_sound(waveform: NDArray[np.floating[Any]], sample_rate: int, *, target:
     ----------
     waveform : shape (n,)
     sample_rate : Hz
-    target : LUFS; a sound whose peaks would be clipped stays softer
+    target : LUFS; peaks that would be clipped are held down
 
     Raises
     ------
