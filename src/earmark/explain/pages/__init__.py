@@ -1,0 +1,1 @@
+"""Pages to look at and to listen to: one file each, which needs no network."""
