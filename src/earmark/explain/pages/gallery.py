@@ -20,19 +20,21 @@ FLOOR_DB = -40.0  # of the responses that are drawn
 N_POINTS = 160  # of a curve at most
 
 
-def waveform_gallery(first: FirstLayer, *, most: int | None = None) -> str:
+def waveform_gallery(first: FirstLayer, *, most: int | None = None, which: NDArray[np.intp] | None = None) -> str:
     """Draw filters on the waveform: above what they look like, below what they let through.
 
     Parameters
     ----------
     first : of a network on the waveform, in the order of centre frequency
     most : filters drawn at most, evenly spread from the lowest centre to the highest; all unless given
+    which : filters to choose from, in the order of `first`; those with a centre whose weights have not vanished unless
+        given
 
     Returns
     -------
     HTML
     """
-    heard = np.flatnonzero(np.isfinite(first.bands.peak))
+    heard = np.flatnonzero(np.isfinite(first.bands.peak) & ~vanished(first.kernels)) if which is None else which
     if most is not None and len(heard) > most:
         heard = heard[np.linspace(0, len(heard) - 1, most).round().astype(np.intp)]
     return f'<div class="gallery">{"".join(_waveform_filter(first, int(i)) for i in heard)}</div>'
