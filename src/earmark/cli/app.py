@@ -16,6 +16,7 @@ from earmark.cli import (
     demo,
     embed,
     evaluate,
+    explain,
     features,
     library,
     models,
@@ -66,8 +67,8 @@ def root(
 
 
 for module in (
-    tag, taggram, embed, library, similar, playlist, teach, check, write, compatibility, sources, serve, models,
-    datasets, features, train, evaluate, convert, demo,
+    tag, taggram, explain, embed, library, similar, playlist, teach, check, write, compatibility, sources, serve,
+    models, datasets, features, train, evaluate, convert, demo,
 ):  # fmt: skip
     module.register(app)
 
@@ -110,7 +111,9 @@ def split_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
 
 def _run(arguments: list[str], *, debug: bool) -> int:
     try:
-        status = typer.main.get_command(app).main(teach.spread(arguments), prog_name="earmark", standalone_mode=False)
+        status = typer.main.get_command(app).main(
+            explain.spread(teach.spread(arguments)), prog_name="earmark", standalone_mode=False
+        )
     except _ParserError as problem:
         context = getattr(problem, "ctx", None)
         hint = f"{context.command_path} --help" if context is not None else "earmark --help"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from earmark.audio.loudness import TARGET, loudness, matched
 from earmark.errors import InputError, UsageError
-from earmark.explain.activations import activations
+from earmark.explain.activations import LayerMaps, activations
 from earmark.explain.grad_cam import map_on_grid, response_at
 from earmark.explain.opening import (
     Model,
@@ -31,6 +31,7 @@ from earmark.explain.opening import (
 from earmark.explain.passages import analyse, check_heard, grid_for, quickly, synthesise
 from earmark.models.base import TaggingModel
 
+_TOO_SLOW = 4000  # Hz; loudness is defined above it
 _TOP = 0.995  # share of a map below what is let through whole: a single spike does not make everything else faint
 
 
@@ -58,7 +59,7 @@ def make_sound(waveform: NDArray[np.floating[Any]], sample_rate: int, *, target:
     Parameters
     ----------
     waveform : shape (n,)
-    sample_rate : Hz
+    sample_rate : Hz; at 4 kHz or less, where no loudness is defined, the sound is brought to 8 kHz first
     target : LUFS; peaks that would be clipped are held down
 
     Raises
@@ -66,6 +67,10 @@ def make_sound(waveform: NDArray[np.floating[Any]], sample_rate: int, *, target:
     InputError
         If it is silent, or shorter than 0.4 s.
     """
+    if sample_rate <= _TOO_SLOW:
+        import soxr
+
+        waveform, sample_rate = soxr.resample(waveform, sample_rate, 2 * _TOO_SLOW), 2 * _TOO_SLOW
     sound, gain = matched(waveform, sample_rate, target=target)
     return Sound(sound, sample_rate, loudness(sound, sample_rate), gain)
 
@@ -109,10 +114,15 @@ def channel_map(model: TaggingModel, samples: Samples, layer: str, channel: int)
             f"layer {layer!r} has {found.n_channels} channels, no channel {channel}",
             hint=f"0 to {found.n_channels - 1}",
         )
-    if len(found.times) < 2 or found.step_seconds >= model.chunk_samples / model.sample_rate:
-        hint = "choose an earlier layer, one with an axis of time"
-        raise UsageError(f"layer {layer!r} has no axis of time to be heard along", hint=hint)
+    check_timed(model, found)
     return ChannelMap(found.values[channel], found.times, found.frequencies)
+
+
+def check_timed(model: TaggingModel, maps: LayerMaps) -> None:
+    """Raise `UsageError` if a layer has no axis of time to be heard along."""
+    if len(maps.times) < 2 or maps.step_seconds >= model.chunk_samples / model.sample_rate:
+        hint = "choose an earlier layer, one with an axis of time"
+        raise UsageError(f"layer {maps.layer!r} has no axis of time to be heard along", hint=hint)
 
 
 def excitation(values: NDArray[np.floating[Any]], *, resting: float = 0.0) -> NDArray[np.float32]:

@@ -1,17 +1,33 @@
 """The moments of several songs that excite a channel most, cut out and joined."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from earmark.audio.loudness import ABSOLUTE_GATE, TARGET, loudness, matched
 from earmark.errors import InputError, UsageError
-from earmark.explain.auralize import Sound, channel_map, joined, make_sound, resting_level
-from earmark.explain.opening import Model, Samples, Song, check_layers, open_model, read_song
+from earmark.explain.activations import activations
+from earmark.explain.auralize import Sound, check_timed, joined, make_sound
+from earmark.explain.opening import (
+    Model,
+    Samples,
+    Song,
+    at_rest,
+    check_layers,
+    four_axes,
+    open_model,
+    read_song,
+    stages_until,
+)
+from earmark.explain.passages import quickly
+from earmark.models.base import TaggingModel
+from earmark.tagger import SILENCE
 
+_PIECE_SECONDS = 30.0  # of a song that is heard at a time
 _STEP_SECONDS = 0.1  # between the beginnings of two stretches that are compared
 
 
@@ -86,26 +102,109 @@ def exciting_excerpts(
     InputError
         If a song cannot be read or is silent, or none of them excites the channel.
     """
+    found = excerpts_of_channels(
+        model,
+        songs,
+        [(layer, channel)],
+        n_excerpts=n_excerpts,
+        seconds=seconds,
+        per_song=per_song,
+        sample_rate=sample_rate,
+        target=target,
+    )
+    if (layer, channel) not in found:
+        raise InputError(f"nothing in these songs excites channel {channel} of {layer!r}", hint="give other songs")
+    return found[layer, channel]
+
+
+def excerpts_of_channels(
+    model: Model,
+    songs: Iterable[tuple[str, Song]],
+    channels: Sequence[tuple[str, int]],
+    *,
+    n_excerpts: int = 5,
+    seconds: float = 3.0,
+    per_song: int = 1,
+    sample_rate: int | None = None,
+    target: float = TARGET,
+) -> dict[tuple[str, int], Excerpts]:
+    """Find the moments in several songs that excite each of several channels most; every song is heard once.
+
+    Parameters
+    ----------
+    channels : layer and number of each
+    model, songs, n_excerpts, seconds, per_song, sample_rate, target : see `exciting_excerpts`
+
+    Returns
+    -------
+    by layer and number; channels that nothing excites are left out
+
+    Raises
+    ------
+    UnknownNameError, UsageError, InputError
+        As `exciting_excerpts`, but for channels that nothing excites.
+    """
     if n_excerpts < 1 or per_song < 1 or not seconds >= 0.5:
         raise UsageError(
             f"n_excerpts={n_excerpts}, per_song={per_song}, seconds={seconds:g}",
             hint="one excerpt, and half a second, at least",
         )
     network = open_model(model)
-    check_layers(network, layer)
-    rest = resting_level(network, layer, channel)
-    kept: list[_Cut] = []
-    for name, song in songs:
-        samples = read_song(song, to_rate=network.sample_rate, sample_rate=sample_rate)
-        found = channel_map(network, samples, layer, channel)
-        away = np.abs(found.values - rest).mean(axis=0)  # (T',)
-        kept += _best(name, samples, away, found.times, network.sample_rate, seconds=seconds, n=per_song)
-        kept = sorted(kept, key=lambda cut: -cut.excerpt.excitation)[:n_excerpts]
-    if not kept:
-        raise InputError(f"nothing in these songs excites channel {channel} of {layer!r}", hint="give other songs")
     rate = network.sample_rate
-    pieces = [matched(cut.samples, rate, target=target)[0] for cut in kept]
-    return Excerpts(tuple(cut.excerpt for cut in kept), make_sound(joined(pieces, rate), rate, target=target))
+    check_layers(network, [layer for layer, _ in channels])
+    rests = _rests(network, channels)
+    kept: dict[tuple[str, int], list[_Cut]] = {one: [] for one in channels}
+    for name, song in songs:
+        samples = read_song(song, to_rate=rate, sample_rate=sample_rate)
+        for one, (away, times) in _excitations(network, samples, rests).items():
+            kept[one] += _best(name, samples, away, times, rate, seconds=seconds, n=per_song)
+            kept[one] = sorted(kept[one], key=lambda cut: -cut.excerpt.excitation)[:n_excerpts]
+    found = {}
+    for one, cuts in kept.items():
+        if cuts:
+            pieces = [matched(cut.samples, rate, target=target)[0] for cut in cuts]
+            sound = make_sound(joined(pieces, rate), rate, target=target)
+            found[one] = Excerpts(tuple(cut.excerpt for cut in cuts), sound)
+    return found
+
+
+def _rests(model: TaggingModel, channels: Sequence[tuple[str, int]]) -> dict[tuple[str, int], float]:
+    """Return what each channel gives for silence: the median of its map."""
+    layers = tuple(dict.fromkeys(layer for layer, _ in channels))
+    silence = torch.zeros(1, model.chunk_samples + sum(model.context))
+    with torch.no_grad(), at_rest(model), quickly(model):
+        stages = stages_until(model, silence, layers)
+    values = {name: four_axes(stages[name])[0].flatten(1) for name in layers}
+    for layer, channel in channels:
+        n = len(values[layer])
+        if not 0 <= channel < n:
+            raise UsageError(f"layer {layer!r} has {n} channels, no channel {channel}", hint=f"0 to {n - 1}")
+    return {(layer, channel): float(values[layer][channel].median()) for layer, channel in channels}
+
+
+def _excitations(
+    model: TaggingModel, samples: Samples, rests: Mapping[tuple[str, int], float]
+) -> dict[tuple[str, int], tuple[NDArray[np.floating[Any]], NDArray[np.float64]]]:
+    """Return how far each channel is from rest over a song, shape (T,), and the times of the steps, seconds.
+
+    The song is heard in pieces, so that no more than the maps of one are held at a time; silent pieces are left out.
+    """
+    layers = list(dict.fromkeys(layer for layer, _ in rests))
+    size = max(round(_PIECE_SECONDS * model.sample_rate / model.chunk_samples), 1) * model.chunk_samples
+    aways: dict[tuple[str, int], list[NDArray[np.floating[Any]]]] = {one: [] for one in rests}
+    times: dict[str, list[NDArray[np.float64]]] = {name: [] for name in layers}
+    for start in range(0, samples.size, size):
+        piece = samples[start : start + size]
+        if float(np.abs(piece).max()) < SILENCE:
+            continue
+        with quickly(model):
+            found = activations(model, piece, layers, is_ranked=False, max_rate=None)
+        for name in layers:
+            check_timed(model, found[name])
+            times[name].append(found[name].times + start / model.sample_rate)
+        for (name, channel), rest in rests.items():
+            aways[name, channel].append(np.abs(found[name].values[channel] - rest).mean(axis=0))  # (T',)
+    return {one: (np.concatenate(aways[one]), np.concatenate(times[one[0]])) for one in rests}
 
 
 def _best(

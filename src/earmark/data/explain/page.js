@@ -1,39 +1,46 @@
 // One sound at a time; a line on every picture with the song's time shows where it is; a click on one goes there.
 "use strict";
 (() => {
-  const from = Number(document.body.dataset.start);
-  const length = Number(document.body.dataset.end) - from;
   const players = [...document.querySelectorAll("audio")];
-  const boxes = [...document.querySelectorAll(".timed .box")];
-  let last = players.find((one) => one.dataset.start !== undefined);
-  for (const box of boxes) {
+  const placed = players.filter((one) => one.dataset.start !== undefined);
+  const song = placed[0];
+  let last = song;
+  const starts = (one) => Number(one.dataset.start);
+  const covers = (one, time) => time >= starts(one) && time < starts(one) + (one.duration || 0);
+  // A picture of a part of the song says which; the others show all of it.
+  const views = [...document.querySelectorAll(".timed .box")].map((box) => {
+    const data = box.parentElement.dataset.end === undefined ? document.body.dataset : box.parentElement.dataset;
     const line = document.createElement("i");
     line.className = "cursor";
     box.append(line);
-    box.addEventListener("click", (event) => {
+    return { box, line, from: Number(data.start), length: Number(data.end) - Number(data.start) };
+  });
+  for (const view of views) {
+    view.box.addEventListener("click", (event) => {
       if (!last) return;
-      const frame = box.getBoundingClientRect();
-      const time = from + length * (event.clientX - frame.left) / frame.width - Number(last.dataset.start);
-      last.currentTime = Math.max(0, Math.min(time, last.duration || 0));
-      last.play();
+      const frame = view.box.getBoundingClientRect();
+      const time = view.from + view.length * (event.clientX - frame.left) / frame.width;
+      const one = covers(last, time) ? last : song;
+      one.currentTime = Math.max(0, Math.min(time - starts(one), one.duration || 0));
+      one.play();
     });
   }
-  const lines = boxes.map((box) => box.querySelector(".cursor"));
   const show = () => {
-    const time = Number(last.dataset.start) + last.currentTime - from;
-    for (const line of lines) {
-      line.style.display = "block";
-      line.style.left = `${100 * time / length}%`;
+    const time = starts(last) + last.currentTime;
+    for (const { line, from, length } of views) {
+      const part = (time - from) / length;
+      line.style.display = length > 0 && part >= 0 && part <= 1 ? "block" : "none";
+      line.style.left = `${100 * part}%`;
     }
     if (!last.paused) requestAnimationFrame(show);
   };
   for (const one of players) {
     one.addEventListener("play", () => {
       for (const other of players) if (other !== one) other.pause();
-      if (one.dataset.start === undefined || !(length > 0)) return;
+      if (one.dataset.start === undefined) return;
       last = one;
       show();
     });
-    one.addEventListener("seeked", () => { if (one === last && length > 0) show(); });
+    one.addEventListener("seeked", () => { if (one === last) show(); });
   }
 })();

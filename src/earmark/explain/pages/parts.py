@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 TIMES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
 HERTZ = (50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000)
 MOST_TICKS = 8
+LINE = 13  # height of a text beside a panel, pixels
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,16 @@ def time_axis(start: float, end: float) -> Axis:
     length = max(end - start, 1e-9)
     step = next((step for step in TIMES if length / step <= MOST_TICKS), TIMES[-1])
     marks = np.arange(np.ceil(start / step), np.floor(end / step) + 1) * step
-    texts = [clock(mark, like=end) if step >= 1 else f"{mark:.1f} s" for mark in marks]
+    texts = [clock(mark, like=end) if step >= 1 else _fine(float(mark), end) for mark in marks]
     return Axis(tuple((float((mark - start) / length), text) for mark, text in zip(marks, texts, strict=True)))
+
+
+def _fine(seconds: float, end: float) -> str:
+    """Write a time to a tenth of a second."""
+    if end < 60:
+        return f"{seconds:.1f} s"
+    tenths = round(seconds * 10)
+    return f"{clock(tenths // 10, like=end)}.{tenths % 10}"
 
 
 def mel_axis(low: float, high: float) -> Axis:
@@ -65,7 +74,14 @@ def hertz_text(hertz: float) -> str:
 
 
 def panel(
-    content: str, *, label: str, x: Axis | None = None, y: Axis | None = None, height: int = 160, is_timed: bool = False
+    content: str,
+    *,
+    label: str,
+    x: Axis | None = None,
+    y: Axis | None = None,
+    height: int = 160,
+    is_timed: bool = False,
+    span: tuple[float, float] | None = None,
 ) -> str:
     """Put axes around a picture.
 
@@ -77,20 +93,38 @@ def panel(
     height : pixels
     is_timed : whether the axis below is the time of the page's song: then a line on it shows what is playing, and a
         click goes there
+    span : the same for a panel that shows a part of the song: from when to when, seconds
     """
     rows = "".join(
-        f'<span style="bottom:{100 * at:.2f}%">{html.escape(text)}</span>' for at, text in (y.ticks if y else ())
+        f'<span style="bottom:{100 * at:.2f}%">{html.escape(text)}</span>'
+        for at, text in _apart(y.ticks if y else (), LINE / height)
     )
     marks = "".join(
-        f'<span style="left:{100 * at:.2f}%">{html.escape(text)}</span>' for at, text in (x.ticks if x else ())
+        f'<span style="left:{100 * at:.2f}%{_turned(at)}">{html.escape(text)}</span>'
+        for at, text in (x.ticks if x else ())
     )
     below = f'<div class="x" aria-hidden="true">{marks}</div>' if x else ""
-    timed = " timed" if is_timed else ""
+    timed = " timed" if is_timed or span else ""
+    ends = f' data-start="{span[0]:.3f}" data-end="{span[1]:.3f}"' if span else ""
     return (
-        f'<div class="panel{timed}" role="img" aria-label="{html.escape(label)}">'
+        f'<div class="panel{timed}" role="img" aria-label="{html.escape(label)}"{ends}>'
         f'<div class="y" style="height:{height}px" aria-hidden="true">{rows}</div>'
         f'<div class="box" style="height:{height}px">{content}</div>{below}</div>'
     )
+
+
+def _turned(at: float) -> str:
+    """Keep a text at the right end of an axis within it."""
+    return ";transform:translateX(-100%)" if 0.97 < at < 1 else ""
+
+
+def _apart(ticks: Sequence[tuple[float, str]], least: float) -> list[tuple[float, str]]:
+    """Leave out what would be written over what stands above it."""
+    kept: list[tuple[float, str]] = []
+    for at, text in sorted(ticks, reverse=True):
+        if not kept or kept[-1][0] - at >= least:
+            kept.append((at, text))
+    return kept[::-1]
 
 
 def image(address: str, *, is_smooth: bool = True) -> str:
@@ -111,6 +145,11 @@ def curves(lines: Sequence[tuple[Floats, Floats, str]]) -> str:
         points = " ".join(f"{1000 * a:.1f},{1000 * (1 - b):.1f}" for a, b in zip(x, y, strict=True) if np.isfinite(b))
         drawn.append(f'<polyline class="{kind}" points="{points}"/>')
     return f'<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" aria-hidden="true">{"".join(drawn)}</svg>'
+
+
+def mark(start: float, end: float) -> str:
+    """Mark a stretch of a panel from top to bottom, both ends from 0 (left) to 1."""
+    return f'<i class="mark" style="left:{100 * start:.2f}%;width:{100 * (end - start):.2f}%"></i>'
 
 
 def outline(envelope: NDArray[np.floating]) -> str:
