@@ -18,10 +18,11 @@ HOP = 256
 
 
 class PlantedTagger(TaggingModel):
-    """The logit of the first tag is the log energy in `BAND` within `SECONDS`; of the second, that of all."""
+    """The logit of the first tag is the log energy in `BAND` at its time, `SECONDS`; of the second, that of all."""
 
-    def __init__(self, *, seconds: float = 8.0, is_softmax: bool = False) -> None:
+    def __init__(self, *, seconds: float = 8.0, when: tuple[float, float] = SECONDS, is_softmax: bool = False) -> None:
         super().__init__()
+        self.when = when
         self.frontend = LogMel(sample_rate=RATE, n_fft=512, hop_length=HOP, n_mels=96, scaling="power")
         self.sample_rate, self.chunk_samples = RATE, round(seconds * RATE)
         self.n_tags, self.n_features, self.embedding_layer = 2, 2, "energies"
@@ -37,7 +38,7 @@ class PlantedTagger(TaggingModel):
         features = self.conv(spectrogram.unsqueeze(1))  # (B, 1, F, T)
         yield "map", features
         times = torch.arange(features.shape[-1]) * HOP / RATE
-        when = ((times >= SECONDS[0]) & (times <= SECONDS[1])).float()
+        when = ((times >= self.when[0]) & (times <= self.when[1])).float()
         inside = self.get_buffer("inside")
         energies = torch.stack(
             [(features[:, 0] * inside[:, None] * when).sum(dim=(1, 2)), features[:, 0].sum(dim=(1, 2))], dim=1
@@ -47,10 +48,11 @@ class PlantedTagger(TaggingModel):
 
 
 class RawBandTagger(TaggingModel):
-    """On the waveform: a band-pass filter, its energy in time, and the log of it within `SECONDS`."""
+    """On the waveform: a band-pass filter, its energy in time, and the log of it at its time, `SECONDS`."""
 
-    def __init__(self, *, seconds: float = 8.0) -> None:
+    def __init__(self, *, seconds: float = 8.0, when: tuple[float, float] = SECONDS) -> None:
         super().__init__()
+        self.when = when
         self.frontend = Raw()
         self.sample_rate, self.chunk_samples = RATE, round(seconds * RATE)
         self.n_tags, self.n_features, self.embedding_layer = 1, 1, "energy"
@@ -65,7 +67,7 @@ class RawBandTagger(TaggingModel):
         features = nn.functional.avg_pool1d(band.square(), 20)  # (B, 1, T), 10 ms
         yield "map", features
         times = (torch.arange(features.shape[-1]) + 0.5) * 160 / RATE
-        when = ((times >= SECONDS[0]) & (times <= SECONDS[1])).float()
+        when = ((times >= self.when[0]) & (times <= self.when[1])).float()
         energy = (features * when).sum(dim=-1)
         yield "energy", energy
         yield "logits", torch.log(energy + 1e-6)
@@ -101,11 +103,18 @@ def white_noise(seconds: float = 8.0, *, level: float = 0.1, seed: int = 0) -> N
 
 
 def iou(values: NDArray[np.floating], truth: NDArray[np.bool_]) -> float:
-    """Intersection over union of the truth and of what lies above the best of 50 thresholds."""
-    levels = np.quantile(values, np.linspace(0, 1, 201)[:-1])
-    return max(float((truth & (values > t)).sum() / max((truth | (values > t)).sum(), 1)) for t in np.unique(levels))
+    """Intersection over union of the truth and of what lies above the best of 200 thresholds."""
+    order = np.argsort(values, axis=None)
+    ranked = values.ravel()[order]
+    levels = np.unique(ranked[np.arange(200) * ranked.size // 200])
+    n_below = np.searchsorted(ranked, levels, side="right")
+    n_true = np.concatenate([[0], np.cumsum(truth.ravel()[order])])  # among the lowest n
+    n_both = n_true[-1] - n_true[n_below]
+    return float((n_both / np.maximum(ranked.size - n_below + n_true[n_below], 1)).max())
 
 
-def truth_on(frequencies: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.bool_]:
+def truth_on(
+    frequencies: NDArray[np.float64], times: NDArray[np.float64], when: tuple[float, float] = SECONDS
+) -> NDArray[np.bool_]:
     rows = (frequencies >= BAND[0]) & (frequencies <= BAND[1])
-    return rows[:, None] & ((times >= SECONDS[0]) & (times <= SECONDS[1]))[None]
+    return rows[:, None] & ((times >= when[0]) & (times <= when[1]))[None]

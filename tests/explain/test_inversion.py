@@ -21,12 +21,12 @@ TONES = (0.1 * np.sin(2 * np.pi * np.outer([440.0, 1200.0, 2500.0], np.arange(2 
 
 def test_inverted_through_the_waveform_the_layer_is_matched() -> None:
     model = RawBandTagger(seconds=2.0)
-    found = invert_layer(model, TONES, layer="band", n_steps=60)
+    found = invert_layer(model, TONES, layer="band", n_steps=40)
     assert found.error < 0.1 < found.errors[0]
     assert found.errors[-1] == pytest.approx(found.error, abs=0.05)
     spectrum = np.abs(np.fft.rfft(found.sound.waveform))
     assert spectrum.argmax() / 2.0 == pytest.approx(2500.0, abs=2.0)  # the one tone that the layer passes
-    again = invert_layer(model, TONES, layer="band", n_steps=60)
+    again = invert_layer(model, TONES, layer="band", n_steps=40)
     assert again.sound.waveform.tolist() == found.sound.waveform.tolist()
 
 
@@ -49,8 +49,8 @@ def test_griffin_lim_comes_as_near_as_that_of_librosa() -> None:
         own = analyse(torch.from_numpy(np.ascontiguousarray(sound, np.float32)), grid).abs()
         return float((own - magnitude).norm() / magnitude.norm())
 
-    ours = griffin_lim(magnitude, grid, n_iterations=30).numpy()
-    theirs = librosa.griffinlim(magnitude.numpy(), n_iter=30, hop_length=128, n_fft=512, random_state=0)
+    ours = griffin_lim(magnitude, grid, n_iterations=12).numpy()
+    theirs = librosa.griffinlim(magnitude.numpy(), n_iter=12, hop_length=128, n_fft=512, random_state=0)
     assert ours.shape == theirs.shape
     assert distance(ours) < 1.2 * distance(theirs) + 0.01
 
@@ -61,7 +61,7 @@ def test_the_parts_of_a_front_end_make_the_whole(name: str) -> None:
     sound = torch.from_numpy(TONES)[None]
     mel, scaled = mel_parts(frontend)
     with torch.no_grad():
-        assert scaled(mel(sound)).numpy() == pytest.approx(frontend(sound).numpy(), abs=2e-2)
+        torch.testing.assert_close(scaled(mel(sound)), frontend(sound), rtol=0, atol=2e-2)
 
 
 def test_errors_tell_what_to_do() -> None:

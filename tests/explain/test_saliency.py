@@ -1,6 +1,7 @@
 """Every method finds a tag that was planted: 2 to 3 kHz, seconds 4 to 6, in white noise."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,44 +30,46 @@ from .planted import (
     white_noise,
 )
 
-SONG = white_noise(6.5)
+WHEN = (1.0, 2.0)  # of the tags that are planted into a short song
+SHORT = white_noise(2.5)
+SHORTLY: dict[str, Any] = {"seconds": 2.5, "when": WHEN}
 
 
-def found(model: TaggingModel, **options: object) -> Saliency:
-    return explain_tag(model, SONG, tag="beep", **options)  # type: ignore[arg-type]
+def found(model: TaggingModel, **options: Any) -> Saliency:
+    return explain_tag(model, SHORT, tag="beep", **options)
 
 
 # Reached: integrated gradients 0.875 and 0.850, occlusion 0.917 and 0.917, Grad-CAM 0.924.
 @pytest.mark.parametrize("kind", [PlantedTagger, RawBandTagger])
 @pytest.mark.parametrize(
-    ("options", "least"),
+    ("seconds", "options", "least"),
     [
-        ({"method": "integrated_gradients", "n_steps": 16}, 0.84),
-        ({"method": "occlusion", "n_bands": 16, "block_seconds": 0.5}, 0.85),
+        (6.5, {"method": "integrated_gradients", "n_steps": 16}, 0.84),
+        (8.0, {"method": "occlusion", "n_bands": 16, "block_seconds": 2.0}, 0.85),
     ],
 )
-def test_a_planted_tag_is_found_where_it_is(kind: type[TaggingModel], options: dict[str, object], least: float) -> None:
-    saliency = found(kind(seconds=6.5), **options)  # type: ignore[call-arg]
+def test_a_planted_tag_is_found_where_it_is(kind: Any, seconds: float, options: dict[str, Any], least: float) -> None:
+    saliency = explain_tag(kind(seconds=seconds), white_noise(seconds), tag="beep", **options)
     assert saliency.values.shape == (saliency.frequencies.size, saliency.times.size)
     assert saliency.frequencies[-1] == RATE / 2
-    assert saliency.times[-1] == pytest.approx(6.5, abs=0.02)
+    assert saliency.times[-1] == pytest.approx(seconds, abs=0.02)
     assert iou(saliency.values, truth_on(saliency.frequencies, saliency.times)) > least
     inside = saliency.over(*BAND, *SECONDS)
     assert inside > 0.75 * saliency.over()
 
 
 def test_grad_cam_finds_it_in_the_maps_of_a_mel_network() -> None:
-    saliency = found(PlantedTagger(seconds=6.5), method="grad_cam")
+    saliency = found(PlantedTagger(**SHORTLY), method="grad_cam")
     assert saliency.layer == "map"
     assert saliency.values.min() >= 0
-    assert iou(saliency.values, truth_on(saliency.frequencies, saliency.times)) > 0.9
+    assert iou(saliency.values, truth_on(saliency.frequencies, saliency.times, WHEN)) > 0.9
 
 
 def test_grad_cam_of_a_waveform_network_tells_times_and_with_responses_frequencies() -> None:
-    model = RawBandTagger(seconds=6.5)
+    model = RawBandTagger(**SHORTLY)
     plain = found(model, method="grad_cam", layer="map")
     assert np.ptp(plain.values, axis=0).max() == 0
-    truth = truth_on(plain.frequencies, plain.times)
+    truth = truth_on(plain.frequencies, plain.times, WHEN)
     assert iou(plain.values[100], truth.any(axis=0)) > 0.95
     response = np.abs(np.fft.rfft(band_pass(*BAND, 201), 2048))[None]
     sharp = found(model, method="grad_cam", layer="map", responses=response)
@@ -77,7 +80,7 @@ def test_grad_cam_of_a_waveform_network_tells_times_and_with_responses_frequenci
 
 @pytest.mark.parametrize(("quantity", "floor_db"), [("logit", 30.0), ("score", None)])
 def test_integrated_gradients_share_out_the_whole_difference(quantity: str, floor_db: float | None) -> None:
-    saliency = found(PlantedTagger(seconds=6.5), n_steps=16, quantity=quantity, floor_db=floor_db)
+    saliency = found(PlantedTagger(**SHORTLY), n_steps=16, quantity=quantity, floor_db=floor_db)
     difference = saliency.score - saliency.baseline_score
     assert saliency.over() == pytest.approx(difference, rel=0.002)
     assert abs(saliency.residual) < 0.002 * difference
@@ -86,29 +89,30 @@ def test_integrated_gradients_share_out_the_whole_difference(quantity: str, floo
 
 def test_integrated_gradients_are_those_of_the_formula() -> None:
     """The logit is ln(E + e): of silence to song, a cell's share is its share of the energy times ln((E + e) / e)."""
-    saliency = found(RawBandTagger(seconds=6.5), n_steps=16)
-    halves = saliency.over(t_min=4.0, t_max=5.0), saliency.over(t_min=5.0, t_max=6.0)
-    band = np.convolve(SONG.astype(np.float64), band_pass(*BAND, 201), mode="same")[::8] ** 2
-    energies = [band[8000 + i * 2000 : 10000 + i * 2000].sum() for i in range(2)]
+    saliency = found(RawBandTagger(**SHORTLY), n_steps=16)
+    halves = saliency.over(t_min=1.0, t_max=1.5), saliency.over(t_min=1.5, t_max=2.0)
+    band = np.convolve(SHORT.astype(np.float64), band_pass(*BAND, 201), mode="same")[::8] ** 2
+    energies = [band[2000 + i * 1000 : 3000 + i * 1000].sum() for i in range(2)]
     assert halves[0] / halves[1] == pytest.approx(energies[0] / energies[1], rel=0.05)
 
 
 def test_steps_are_added_where_they_are_too_few_and_it_is_told_if_that_does_not_help(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    model = RawBandTagger(seconds=6.5)
-    assert abs(found(model, n_steps=3).residual) < 0.05 * 12.35  # one round of three is off by 10 %
-    monkeypatch.setattr("earmark.explain.saliency._ROUNDS", 1)
+    model, song = RawBandTagger(seconds=6.5), white_noise(6.5)
+    saliency = explain_tag(model, song, tag="beep", n_steps=3)
+    assert abs(saliency.residual) < 0.05 * (saliency.score - saliency.baseline_score)
+    monkeypatch.setattr("earmark.explain.saliency._ROUNDS", 1)  # one round of three is off by 10 %
     with pytest.warns(EarmarkWarning, match="take more n_steps"):
-        found(model, n_steps=3)
+        explain_tag(model, song, tag="beep", n_steps=3)
 
 
 def test_what_occlusion_says_of_a_block_is_what_the_score_loses() -> None:
-    model = PlantedTagger(seconds=6.5)
-    saliency = found(model, method="occlusion", n_bands=4, block_seconds=3.25)
-    labels = blocks(saliency.grid, saliency.times.size, n_bands=4, seconds=3.25)
+    model = PlantedTagger(**SHORTLY)
+    saliency = found(model, method="occlusion", n_bands=4, block_seconds=1.25)
+    labels = blocks(saliency.grid, saliency.times.size, n_bands=4, seconds=1.25)
     assert labels.max() == 7
-    hearing = Hearing(model, SONG, "beep")
+    hearing = Hearing(model, SHORT, "beep")
     masks = np.ones((1, *labels.shape), np.float32)
     masks[0, labels == 5] = 0.0
     lost = saliency.score - hearing.values(masks)[0]
@@ -116,11 +120,11 @@ def test_what_occlusion_says_of_a_block_is_what_the_score_loses() -> None:
 
 
 def test_a_moment_is_explained_by_the_chunk_around_it() -> None:
-    song = np.concatenate([white_noise(3.0, seed=1), SONG, white_noise(3.0, seed=2)])
-    saliency = explain_tag(PlantedTagger(seconds=6.5), song, tag="beep", moment=6.25, n_steps=16)
+    song = np.concatenate([white_noise(3.0, seed=1), SHORT, white_noise(3.0, seed=2)])
+    saliency = explain_tag(PlantedTagger(**SHORTLY), song, tag="beep", moment=4.25, n_steps=16)
     assert saliency.times[0] == pytest.approx(3.0, abs=0.02)
-    assert saliency.times[-1] == pytest.approx(9.5, abs=0.02)
-    assert saliency.over(*BAND, 7.0, 9.0) > 0.75 * saliency.over()
+    assert saliency.times[-1] == pytest.approx(5.5, abs=0.02)
+    assert saliency.over(*BAND, 4.0, 5.0) > 0.75 * saliency.over()
 
 
 def test_of_a_whole_song_the_chunks_are_joined() -> None:
@@ -141,34 +145,34 @@ def test_of_a_whole_song_the_chunks_are_joined() -> None:
 
 
 def test_a_song_shorter_than_a_chunk_is_repeated_as_the_tagger_does() -> None:
-    model = PlantedTagger(seconds=6.5)
-    short = white_noise(3.0)
+    model = PlantedTagger(**SHORTLY)
+    short = white_noise(1.0)
     hearing = Hearing(model, short, "beep")
     heard = hearing.windows(hearing.passages[0], torch.ones(1, *hearing.shape))
-    assert heard[0].numpy() == pytest.approx(np.resize(short, round(6.5 * RATE)), abs=1e-5)
+    np.testing.assert_allclose(heard[0].numpy(), np.resize(short, round(2.5 * RATE)), rtol=0, atol=1e-5)
 
 
 def test_of_one_out_of_many_the_log_odds_are_explained() -> None:
-    model = PlantedTagger(seconds=6.5, is_softmax=True)
-    logit, score = (Hearing(model, SONG, "beep", quantity=q).ends()[0] for q in ("logit", "score"))  # type: ignore[arg-type]
+    model = PlantedTagger(**SHORTLY, is_softmax=True)
+    logit, score = (Hearing(model, SHORT, "beep", quantity=q).ends()[0] for q in ("logit", "score"))  # type: ignore[arg-type]
     with torch.no_grad():
-        logits = model(torch.from_numpy(SONG)[None])
+        logits = model(torch.from_numpy(SHORT)[None])
     assert score == pytest.approx(float(torch.softmax(logits, dim=1)[0, 0]), rel=1e-3)
     assert logit == pytest.approx(np.log(score / (1 - score)), rel=1e-3)
 
 
 def test_the_mask_of_ones_gives_the_song_back() -> None:
     grid = grid_for(RATE)
-    hearing = Hearing(PlantedTagger(seconds=6.5), SONG, "beep")
+    hearing = Hearing(PlantedTagger(**SHORTLY), SHORT, "beep")
     heard = hearing.windows(hearing.passages[0], torch.ones(1, *hearing.shape))
-    assert heard[0].numpy() == pytest.approx(SONG, abs=1e-5)
+    np.testing.assert_allclose(heard[0].numpy(), SHORT, rtol=0, atol=1e-5)
     assert grid.n_fft == 1024
 
 
 def test_errors_tell_what_to_do(tmp_path: Path) -> None:
-    model = PlantedTagger(seconds=6.5)
+    model = PlantedTagger(**SHORTLY)
     with pytest.raises(UnknownNameError, match="tag 'bep'") as caught:
-        explain_tag(model, SONG, tag="bep")
+        explain_tag(model, SHORT, tag="bep")
     assert caught.value.hint == "did you mean 'beep'?"
     with pytest.raises(UnknownNameError, match="method 'gradcam'") as caught:
         found(model, method="gradcam")
@@ -179,18 +183,18 @@ def test_errors_tell_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no axis of time"):
         found(model, method="grad_cam", layer="energies")
     with pytest.raises(InputError, match="silent"):
-        explain_tag(model, np.zeros(round(6.5 * RATE), np.float32), tag="beep")
-    half = np.concatenate([SONG, np.zeros(9 * RATE, np.float32)])
+        explain_tag(model, np.zeros(SHORT.size, np.float32), tag="beep")
+    half = np.concatenate([SHORT, np.zeros(13 * RATE, np.float32)])
     with pytest.raises(InputError, match="around 12 s is silent"):
         explain_tag(model, half, tag="beep", moment=12.0)
     with pytest.raises(UsageError, match="outside of the song") as wrong:
-        explain_tag(model, SONG, tag="beep", moment=60.0)
-    assert "6.50 s" in str(wrong.value.hint)
+        explain_tag(model, SHORT, tag="beep", moment=60.0)
+    assert "2.50 s" in str(wrong.value.hint)
     with pytest.raises(UsageError, match="quantity"):
         found(model, quantity="odds")
     (tmp_path / "model.onnx").write_bytes(b"graph")
     with pytest.raises(UsageError, match="exported") as wrong:
-        explain_tag(tmp_path / "model.onnx", SONG, tag="beep")
+        explain_tag(tmp_path / "model.onnx", SHORT, tag="beep")
     assert "exported from" in str(wrong.value.hint)
 
 
@@ -203,10 +207,18 @@ def test_networks_without_convolutions_have_no_grad_cam() -> None:
 
 @pytest.mark.shared
 @pytest.mark.usefixtures("published_weights")
-def test_why_a_jazz_piano_is_a_piano(shared: Path) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "occlusion", "n_bands": 4, "block_seconds": 1.0},
+        pytest.param({"method": "integrated_gradients"}, marks=pytest.mark.slow),
+    ],
+)
+def test_why_a_jazz_piano_is_a_piano(shared: Path, options: dict[str, Any]) -> None:
     model = load("musicnn.pons_mtt")
     song = shared / "audio" / "clips" / "bensound-thejazzpiano.mp3"
-    saliency = explain_tag(model, song, tag="piano", moment=15.0)
+    saliency = explain_tag(model, song, tag="piano", moment=15.0, **options)
     assert saliency.score == pytest.approx(1.268, abs=0.01)
-    assert abs(saliency.residual) < 0.05 * (saliency.score - saliency.baseline_score)
+    if saliency.method == "integrated_gradients":
+        assert abs(saliency.residual) < 0.05 * (saliency.score - saliency.baseline_score)
     assert saliency.over(50.0, 2000.0) > saliency.over(2000.0)

@@ -269,7 +269,8 @@ class _Builder:
             times = centres + start
             if len(times) > 1:  # one step stands for its chunk, also where that goes beyond the end of the song
                 first = begin if self.starts else -axis.step * step  # what lies before is padding alone
-                inside = (times < self.n_samples) & (times > first - 1e-6)
+                end = min(self.n_samples, start + self.model.chunk_samples)  # behind which most is padding
+                inside = (times < end) & (times > first - 1e-6)
                 held, times = held[..., inside], times[inside]
             self.parts[name].append((held, times))
             if shares:

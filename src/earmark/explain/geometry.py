@@ -21,7 +21,7 @@ from earmark.audio.frontends import Cqt, Mfcc, PowerMel, Raw
 from earmark.errors import InputError
 from earmark.explain.opening import Model, at_rest, check_layers, four_axes, open_model
 from earmark.models.base import TaggingModel
-from earmark.models.fields import Field, measure_fields
+from earmark.models.fields import Field, measure_fields, measure_frame
 from earmark.models.harmonic import HarmonicSpectrum
 from earmark.models.windowing import Windowed
 
@@ -115,7 +115,7 @@ def _ended(stages: Iterator[tuple[str, Tensor]], last: str) -> Iterator[tuple[st
 def frame_field(model: TaggingModel) -> Field:
     """Say what a frame of the front end sees, in samples of the chunk without its context.
 
-    If it is no mel, that is measured on three frames in the middle, away from the mirrors at the ends.
+    Of a mel front end that is known from its options; of any other it is measured.
     """
     if isinstance(model.frontend, Raw):
         return Field(0, 1, 1, False)
@@ -123,16 +123,8 @@ def frame_field(model: TaggingModel) -> Field:
         if isinstance(module, PowerMel):
             before = module.n_fft // 2 if module.center else model.context[0]
             return Field(-before, module.hop_length, module.n_fft, False)
-
-    def run(waveform: Tensor) -> Iterator[tuple[str, Tensor]]:
-        frames = model.represent(waveform)
-        first = max(frames.shape[-1] // 2 - 1, 0)
-        yield str(first), frames[..., first : first + 3]
-        yield _EVERYTHING, frames.flatten(1)
-
-    with at_rest(model), torch.no_grad():
-        (first, field), _ = measure_fields(run, torch.zeros(1, model.chunk_samples)).items()
-    return field._replace(first=field.first - int(first) * field.step)
+    with at_rest(model):
+        return measure_frame(model.represent, torch.zeros(1, model.chunk_samples))
 
 
 def first_convolutions(model: TaggingModel) -> list[tuple[str, nn.Conv1d | nn.Conv2d]]:
@@ -350,7 +342,8 @@ def receptive_fields(
     -----
     The effective field is that of Luo et al.: the gradient of a step in the middle with respect to white noise of
     -20 dB, here with channels (and rows) weighted by random signs, squared and averaged over the draws. Steps that see
-    all of the chunk have it too.
+    all of the chunk have it too. Front ends that measure levels from the loudest value of a chunk pass a gradient to
+    that one as well, wherever it is: it does not count.
     """
     network = open_model(model)
     names = check_layers(network, layers)
@@ -360,7 +353,7 @@ def receptive_fields(
     for name, field in fields.items():
         heard = min(field.first + field.width, network.chunk_samples) - max(field.first, 0)
         width = heard if field.sees_all else field.width
-        effective = _effective(network, name, share, n_draws, seed) if is_effective else 0
+        effective = _effective(network, name, field, share, n_draws, seed) if is_effective else 0
         one = ReceptiveField(
             layer=name,
             n_samples=width,
@@ -377,7 +370,7 @@ def receptive_fields(
     return tuple(found)
 
 
-def _effective(model: TaggingModel, layer: str, share: float, n_draws: int, seed: int) -> int:
+def _effective(model: TaggingModel, layer: str, field: Field, share: float, n_draws: int, seed: int) -> int:
     """Return the shortest stretch that holds a share of the squared gradient, samples; 0 if there is no gradient."""
     generator = torch.Generator().manual_seed(seed)
     with at_rest(model):
@@ -389,7 +382,9 @@ def _effective(model: TaggingModel, layer: str, share: float, n_draws: int, seed
             middle = value[..., value.shape[-1] // 2]
             signs = torch.randint(0, 2, middle.shape, generator=generator) * 2.0 - 1.0
             (gradient,) = torch.autograd.grad((middle * signs).sum(), noise)
-            energy += gradient[0].double().square().numpy()
+            first = field.first + field.step * (value.shape[-1] // 2)
+            seen = slice(None) if field.sees_all or not field.step else slice(max(first, 0), first + field.width)
+            energy[seen] += gradient[0, seen].double().square().numpy()
     total = energy.sum()
     if total == 0:
         return 0

@@ -19,7 +19,7 @@ from earmark.audio.frontends import Cqt, Mfcc, PowerMel, Raw
 from earmark.errors import InputError
 from earmark.models.architectures import Anatomy, Stage
 from earmark.models.base import ARCHITECTURES, TaggingModel, build
-from earmark.models.fields import Field, ThinLayers, measure_fields
+from earmark.models.fields import Field, ThinLayers, measure_fields, measure_frame
 from earmark.models.harmonic import HarmonicSpectrum
 from earmark.models.mlp import MagnitudeSpectrum
 from earmark.registry import parameters_of
@@ -248,27 +248,14 @@ def _measure(model: TaggingModel) -> dict[str, Field]:
     chunk = torch.zeros(1, model.chunk_samples)
     with torch.no_grad():
         spectrogram = model.represent(chunk)
-    frame = _frame(model.represent, chunk)
+    frame = measure_frame(model.represent, chunk)
     if spectrogram.ndim > 3:  # windows that are cut out of a clip
         return {"frontend": frame, **measure_fields(lambda x: model.stages(model.represent(x)), chunk)}
     mels = [module for module in model.frontend.modules() if isinstance(module, PowerMel)]
     if frame.sees_all and mels:  # by the loudest value of the chunk, from which levels are measured
-        frame = _frame(mels[0], chunk)
+        frame = measure_frame(mels[0], chunk)
     stages = measure_fields(model.stages, spectrogram)
     return {"frontend": frame, **{name: field.within(frame) for name, field in stages.items()}}
-
-
-def _frame(frontend: Callable[[Tensor], Tensor], chunk: Tensor) -> Field:
-    """Measure what a frame of a front end sees, on three in the middle, which no reflection at the ends reaches."""
-    first = max(frontend(chunk).shape[-1] // 2 - 1, 0)
-
-    def run(waveform: Tensor) -> Iterator[tuple[str, Tensor]]:
-        frames = frontend(waveform)
-        yield "frames", frames[..., first : first + 3]
-        yield "all", frames.flatten(1)
-
-    field = measure_fields(run, chunk)["frames"]
-    return field._replace(first=field.first - first * field.step)
 
 
 def _clipped(field: Field, n_samples: int) -> int:

@@ -4,7 +4,7 @@ NaN passes through all that these networks are made of: convolutions, max poolin
 maxima, sums, softmax. So the edges of what an output depends on are found exactly, whatever lies between.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,6 +122,26 @@ def measure_fields(run: Run, blank: Tensor) -> dict[str, Field]:
         if unclear:
             fields |= _on_longer_input(run, blank, unclear)
     return fields
+
+
+def measure_frame(frontend: Callable[[Tensor], Tensor], blank: Tensor) -> Field:
+    """Measure what a frame of a front end sees, on three in the middle, which no reflection at the ends reaches.
+
+    Parameters
+    ----------
+    frontend : takes an input and returns frames, (1, ..., T)
+    blank : an input without NaN, shape (1, ..., S)
+    """
+    with torch.no_grad():
+        first = max(frontend(blank).shape[-1] // 2 - 1, 0)
+
+    def run(x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        frames = frontend(x)
+        yield "frames", frames[..., first : first + 3]
+        yield "all", frames.flatten(1)
+
+    field = measure_fields(run, blank)["frames"]
+    return field._replace(first=field.first - first * field.step)
 
 
 class _Edges(NamedTuple):
