@@ -41,7 +41,7 @@ Output = Annotated[
 ]  # fmt: skip
 Layers = Annotated[
     list[str] | None,
-    typer.Option("--layer", "-l", metavar="NAME", help="Measure this layer; repeatable. All with several steps in a "
+    typer.Option("--layer", metavar="NAME", help="Measure this layer; repeatable. All with several steps in a "
                  "chunk unless given."),
 ]  # fmt: skip
 Figure = Annotated[

@@ -84,7 +84,7 @@ class FilterReport:
     shapes : how many of the filters on bands have which shape
     responses : of the layers that were asked for, in the order of the network
     stages : each of them against the one before
-    fields : receptive fields of all layers, also of those that were not asked for; empty if none was
+    fields : receptive fields of these layers; of all, also those with one step, if none was asked for by name
     preferred : sounds that excite some channels most
     """
 
@@ -181,7 +181,7 @@ def look_at_filters(
         done += 1
     say(done / n_parts, "receptive fields")
     known = {response.layer: response.field for response in responses}
-    rest = [name for name in network.layer_names if name not in known] if names else []
+    rest = [name for name in network.layer_names if name not in known] if layers is None else []
     known |= {field.layer: field for field in (receptive_fields(network, rest, seed=seed) if rest else ())}
     climbed = []
     for response in responses if preferred else ():
