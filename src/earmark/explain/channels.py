@@ -109,6 +109,11 @@ class Ears:
     ----------
     model : the network
     layers : their names
+
+    Attributes
+    ----------
+    resting : by layer, what each row of each channel gives for silence, the median over time, shape (C, F): rows at the
+        ends of the frequencies see what a network pads them with, so that they rest elsewhere
     """
 
     model: TaggingModel
@@ -120,9 +125,7 @@ class Ears:
         silence = torch.zeros(1, self.model.chunk_samples + sum(self.model.context))
         with torch.no_grad(), at_rest(self.model), quickly(self.model):
             stages = stages_until(self.model, silence, self.layers)
-        self.resting = {
-            name: four_axes(stages[name])[0].flatten(1).median(dim=1).values.double().numpy() for name in self.layers
-        }
+        self.resting = {name: four_axes(stages[name])[0].median(dim=-1).values.double().numpy() for name in self.layers}
 
     def measured(self, layer: str) -> tuple[Floats, Floats]:
         """Return frequencies (N,), Hz, and how far each channel is from silence for a sine there, (C, N)."""
@@ -239,7 +242,7 @@ def hear_layers(
         moves = swings > STILL * max(float(swings.max(initial=0.0)), 1e-30)
         order = [int(i) for i in np.argsort(-shares[name], kind="stable") if moves[i]]
         chosen = [i for i in order if shares[name][i] > 0] or order
-        channels = [_heard_channel(ears, cut, maps, i, float(shares[name][i]), start) for i in chosen[:n_channels]]
+        channels = [heard_channel(ears, cut, maps, i, float(shares[name][i]), start) for i in chosen[:n_channels]]
         reports.append(
             LayerReport(
                 layer=name,
@@ -255,12 +258,21 @@ def hear_layers(
     return tuple(reports)
 
 
-def _heard_channel(
-    ears: Ears, cut: Samples, maps: LayerMaps, channel: int, share: float, start: float
-) -> ChannelReport:
+def heard_channel(ears: Ears, cut: Samples, maps: LayerMaps, channel: int, share: float, start: float) -> ChannelReport:
+    """Listen to one channel on a stretch of a song.
+
+    Parameters
+    ----------
+    ears : of the network, with the layer
+    cut : the samples of the stretch, shape (S,)
+    maps : of the layer on them
+    channel : its number
+    share : what it contributes to a tag; NaN where that is not asked
+    start : of the stretch, seconds
+    """
     rate = ears.model.sample_rate
     try:
-        values = excitation(maps.values[channel], resting=float(ears.resting[maps.layer][channel]))
+        values = excitation(maps.values[channel] - ears.resting[maps.layer][channel][:, None])
     except InputError:  # it moves, but on the other side of rest only in traces
         values = np.zeros_like(maps.values[channel])
     excited = ChannelMap(values, maps.times, maps.frequencies)

@@ -38,8 +38,8 @@ def why(report: SongReport, tag: TagReport) -> str:
     when = f"{clock(tag.start)} to {clock(tag.end)}"
     return (
         f"<h2>Why {name}</h2>"
-        f"<p>From {when} the network gives {name} {marked.score_whole:.2f}, over the whole song {tag.score:.2f}. To "
-        f"silence it gives {marked.score_silence:.2f}.</p>"
+        f"<p>From {when} the network gives {name} {score_html(marked.score_whole)}, over the whole song "
+        f"{score_html(tag.score)}. To silence it gives {score_html(marked.score_silence)}.</p>"
         + _silence_note(tag)
         + _pictures(report, tag)
         + f"<p>{_in_words(tag.saliency, name)}</p>"
@@ -50,13 +50,25 @@ def why(report: SongReport, tag: TagReport) -> str:
     )
 
 
+def score_html(score: float) -> str:
+    """Write a score with two digits, as HTML; what is close to an end is not written as the end itself.
+
+    Examples
+    --------
+    >>> score_html(0.543), score_html(0.9987), score_html(0.0004)
+    ('0.54', '&gt; 0.99', '&lt; 0.01')
+    """
+    return html.escape("> 0.99" if score > 0.995 else "< 0.01" if score < 0.005 else f"{score:.2f}")
+
+
 def _silence_note(tag: TagReport) -> str:
     marked = tag.marked
     if marked.score_silence < AS_SILENCE * marked.score_whole:
         return ""
     return (
-        f"<p class='note'>The network gives {html.escape(tag.tag)} to silence, too: {marked.score_silence:.2f}, and "
-        f"{marked.score_whole:.2f} here. So there is little in the sound for an explanation to find.</p>"
+        f"<p class='note'>The network gives {html.escape(tag.tag)} to silence, too: "
+        f"{score_html(marked.score_silence)}, and {score_html(marked.score_whole)} here. So there is little in the sound "
+        "for an explanation to find.</p>"
     )
 
 
@@ -169,18 +181,18 @@ def _sounds(tag: TagReport) -> str:
     share = f"{100 * MARKED:.0f} %"
     return (
         '<div class="sounds">'
-        + _sound(tag.sound, "The moment", f"score {marked.score_whole:.2f}", tag.start)
-        + _sound(marked.only, f"Only the {share} that speak most for it", f"score {marked.score_only:.2f}", start)
-        + _sound(marked.without, "The same without them", f"score {marked.score_without:.2f}", start)
+        + _sound(tag.sound, "The moment", marked.score_whole, tag.start)
+        + _sound(marked.only, f"Only the {share} that speak most for it", marked.score_only, start)
+        + _sound(marked.without, "The same without them", marked.score_without, start)
         + "</div>"
     )
 
 
-def _sound(heard: Sound | None, what: str, told: str, start: float) -> str:
-    caption = f"{what}: {told}"
+def _sound(heard: Sound | None, what: str, score: float, start: float) -> str:
+    caption = f"{what}: score {score_html(score)}"
     if heard is None:
-        return figure("<p class='muted'>Nothing to hear.</p>", html.escape(caption))
-    return figure(player(sound(heard.waveform, heard.sample_rate), label=what, start=start), html.escape(caption))
+        return figure("<p class='muted'>Nothing to hear.</p>", caption)
+    return figure(player(sound(heard.waveform, heard.sample_rate), label=what, start=start), caption)
 
 
 def _faithfulness(deletion: Deletion, name: str, *, is_fair: bool) -> str:
@@ -207,9 +219,7 @@ def _faithfulness(deletion: Deletion, name: str, *, is_fair: bool) -> str:
         "so much lower than in random order."
     )
     if is_fair:
-        number += (
-            f" That is {100 * deletion.relative_area:.0f} % of what lies between this moment and silence."
-        )
+        number += f" That is {100 * deletion.relative_area:.0f} % of what lies between this moment and silence."
     return heading + verdict + figure(_curves(deletion), f"Solid: the most important first. Dashed: random. {number}")
 
 

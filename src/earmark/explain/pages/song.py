@@ -11,7 +11,7 @@ from earmark.audio.filters import hz_to_mel
 from earmark.explain.channels import ChannelReport, LayerReport
 from earmark.explain.filter_report import FilterReport
 from earmark.explain.filters import FirstLayer
-from earmark.explain.pages.explained import why
+from earmark.explain.pages.explained import score_html, why
 from earmark.explain.pages.filters import mel_verdict, seconds_text
 from earmark.explain.pages.gallery import band_gallery, gallery_key, waveform_gallery
 from earmark.explain.pages.images import SPECTRUM, coloured, fewer_columns, mel_rows, png, sound
@@ -85,7 +85,7 @@ def song_page(report: SongReport) -> str:
 
 def _head(report: SongReport) -> str:
     scores = report.scores
-    best = [f"<b>{html.escape(report.tags[i])}</b> {scores[i]:.2f}" for i in np.argsort(-scores)[:5]]
+    best = [f"<b>{html.escape(report.tags[i])}</b> {score_html(scores[i])}" for i in np.argsort(-scores)[:5]]
     what = ", ".join(best)
     length = clock(report.n_seconds)
     return (
@@ -121,7 +121,7 @@ def _whole(report: SongReport) -> str:
             is_timed=True,
         )
         + "</div>"
-        + f"<p><small>Tags over time, the strongest first; the brightest is {float(grid.max()):.2f}. "
+        + f"<p><small>Tags over time, the strongest first; the brightest is {score_html(float(grid.max()))}. "
         f"Lines mark the moment{'s' if len(report.explained) > 1 else ''} explained below.</small></p>"
     )
 
@@ -298,13 +298,13 @@ def _heat(filters: FilterReport, first: FirstLayer) -> str:
     centres = np.asarray(hz_to_mel(filters.centres)) / float(hz_to_mel(np.array(top)))
     caption = (
         f"Each column is one of {n} filters, the lowest centre frequency on the left; bright is what it lets through. "
-        "Pink: the centres. Dashed: those of a mel bank of as many."
+        "Blue: the centres. Dashed: those of a mel bank of as many."
     )
     if filters.mel is not None:
         caption += f" {html.escape(mel_verdict(filters.mel))}"
     return figure(
         panel(
-            picture + curves([(rank, mel, "muted"), (rank, centres, "second")]),
+            picture + curves([(rank, mel, "muted"), (rank, centres, "first")]),
             label="responses of the first filters",
             y=mel_axis(0.0, top),
             height=220,
