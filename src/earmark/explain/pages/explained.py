@@ -67,8 +67,8 @@ def _silence_note(tag: TagReport) -> str:
         return ""
     return (
         f"<p class='note'>The network gives {html.escape(tag.tag)} to silence, too: "
-        f"{score_html(marked.score_silence)}, and {score_html(marked.score_whole)} here. So there is little in the sound "
-        "for an explanation to find.</p>"
+        f"{score_html(marked.score_silence)}, and {score_html(marked.score_whole)} here. So there is little in the "
+        "sound for an explanation to find.</p>"
     )
 
 
