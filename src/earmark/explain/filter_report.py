@@ -24,7 +24,7 @@ from earmark.explain.filters import FirstLayer, first_layer
 from earmark.explain.geometry import ReceptiveField, first_convolutions, receptive_fields
 from earmark.explain.mel_filters import MelFilters, mel_filters
 from earmark.explain.opening import Model, at_rest, check_layers, name_of, open_model
-from earmark.explain.responses import LayerResponse, StageChange, compare_stages, layer_response
+from earmark.explain.responses import LayerResponse, StageChange, compare_stages, layer_responses
 from earmark.explain.shapes import nearest_shapes
 from earmark.files import replacing
 from earmark.models.base import TaggingModel
@@ -174,11 +174,13 @@ def look_at_filters(
     say(0.0, "first filters")
     first, bands, note = _first_filters(network)
     dead = _dead(network, first, bands)
-    responses = []
-    for name in names:
-        say(done / n_parts, f"sweeps and noise to {name}")
-        responses.append(layer_response(network, name, n_bands=n_bands, seed=seed))
-        done += 1
+    responses: tuple[LayerResponse, ...] = ()
+    if names:
+        responses = layer_responses(
+            network, names, n_bands=n_bands, seed=seed,
+            on_progress=lambda part, note: say((1 + part * len(names)) / n_parts, note),
+        )  # fmt: skip
+        done += len(names)
     say(done / n_parts, "receptive fields")
     known = {response.layer: response.field for response in responses}
     rest = [name for name in network.layer_names if name not in known] if layers is None else []
@@ -204,7 +206,7 @@ def look_at_filters(
         mel=_against_mel(first, dead),
         coverage=_covered(first, dead),
         shapes=tuple(share for one in bands for share in shape_shares(one, dead[one.module])),
-        responses=tuple(responses),
+        responses=responses,
         stages=compare_stages(responses),
         fields=tuple(known[name] for name in network.layer_names if name in known),
         preferred=tuple(climbed),

@@ -6,7 +6,7 @@ measured at.
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -19,10 +19,11 @@ from earmark.audio.filters import hz_to_mel, mel_to_hz
 from earmark.errors import UsageError
 from earmark.explain.bands import Coverage, Passbands, coverage, passbands
 from earmark.explain.geometry import ReceptiveField, receptive_fields, runner, time_axes
-from earmark.explain.opening import Model, at_rest, check_layers, open_model
+from earmark.explain.opening import Model, at_rest, check_layers, four_axes, open_model
 from earmark.models.base import TaggingModel
 
 Floats = NDArray[np.float64]
+Progress = Callable[[float, str], None]
 Measure = Literal["positive", "absolute"]
 
 _FADE_SECONDS = 0.01
@@ -152,47 +153,8 @@ def layer_response(
     """
     network = open_model(model)
     (name,) = check_layers(network, layer)
-    if measure not in get_args(Measure):
-        raise UsageError(f"measure={measure!r}", hint=f"one of {', '.join(get_args(Measure))}")
-    if not level_db <= 0:
-        raise UsageError(f"level_db={level_db} is above full scale", hint="0 or below")
     bounds = _edges(network.sample_rate, n_bands, f_min, f_max, edges)
-    with at_rest(network), torch.no_grad():
-        run, n_samples = runner(network, name)
-        centres = (bounds[:-1] + bounds[1:]) / 2
-        rms = 10.0 ** (level_db / 20)
-        silence = _heard(run(torch.zeros(1, n_samples)))[0]  # (C, F, T)
-        inner = _inner(network, name, silence.shape[-1], n_samples)
-        answers = [
-            _answers(run, sounds, silence, inner, measure)
-            for sounds in (
-                sweeps(bounds, network.sample_rate, n_samples, rms),
-                band_noises(bounds, network.sample_rate, n_samples, rms, seed),
-            )
-        ]
-        click = torch.zeros(1, n_samples)
-        click[0, n_samples // 2] = 1.0
-        envelope = (_heard(run(click))[0] - silence).abs().mean(dim=1).double().numpy()  # (C, T)
-    times, step = _click_times(network, name, envelope.shape[1], n_samples)
-    (field,) = receptive_fields(network, name)
-    return LayerResponse(
-        layer=name,
-        sample_rate=network.sample_rate,
-        edges=bounds,
-        frequencies=centres,
-        sweep=answers[0],
-        noise=answers[1],
-        silence=silence.mean(dim=(1, 2)).double().numpy(),
-        bands=passbands(centres, answers[0]),
-        noise_bands=passbands(centres, answers[1]),
-        coverage=coverage(bounds, answers[0]),
-        click=envelope,
-        click_times=times,
-        time_resolution=_lengths(envelope, step),
-        field=field,
-        measure=measure,
-        level_db=level_db,
-    )
+    return _measured(network, (name,), bounds, level_db, measure, seed, lambda _, __: None)[0]
 
 
 def layer_responses(
@@ -203,22 +165,125 @@ def layer_responses(
     level_db: float = -20.0,
     measure: Measure = "positive",
     seed: int = 0,
+    on_progress: Progress | None = None,
 ) -> tuple[LayerResponse, ...]:
     """Measure what the channels of several layers hear, in the order of the network; options as of `layer_response`.
 
     Parameters
     ----------
     layers : names; all that have several steps in a chunk unless given
+    on_progress : is told the share that is done, and which layers are being measured
+
+    Notes
+    -----
+    Layers that take sounds of the same length hear them in one pass; the numbers are those of `layer_response`.
     """
     network = open_model(model)
     if layers is None:
         with at_rest(network), torch.no_grad():
             stages = network.stages(network.represent(torch.zeros(1, network.chunk_samples)))
             layers = [name for name, value in stages if value.ndim > 2 and value.shape[-1] > 1]
-    return tuple(
-        layer_response(network, name, n_bands=n_bands, level_db=level_db, measure=measure, seed=seed)
-        for name in check_layers(network, layers)
-    )
+    names = check_layers(network, layers)
+    bounds = _edges(network.sample_rate, n_bands, 20.0, None, None)
+    return _measured(network, names, bounds, level_db, measure, seed, on_progress or (lambda _, __: None))
+
+
+def _measured(
+    network: TaggingModel,
+    names: Sequence[str],
+    bounds: Floats,
+    level_db: float,
+    measure: Measure,
+    seed: int,
+    say: Progress,
+) -> tuple[LayerResponse, ...]:
+    """Measure layers, those that take sounds of the same length together."""
+    if measure not in get_args(Measure):
+        raise UsageError(f"measure={measure!r}", hint=f"one of {', '.join(get_args(Measure))}")
+    if not level_db <= 0:
+        raise UsageError(f"level_db={level_db} is above full scale", hint="0 or below")
+    found: dict[str, LayerResponse] = {}
+    with at_rest(network), torch.no_grad():
+        groups: dict[int, list[str]] = {}
+        for name in names:
+            groups.setdefault(runner(network, name)[1], []).append(name)
+        for n_samples, own in groups.items():
+            text = own[0] if len(own) == 1 else f"{own[0]} to {own[-1]}"
+            part = len(own) / len(names)
+
+            def tell(
+                done: float, part: float = part, before: float = len(found) / len(names), text: str = text
+            ) -> None:
+                say(before + part * done, f"sweeps and noise to {text}")
+
+            sounds = _Sounds(bounds, network.sample_rate, n_samples, level_db, seed)
+            found |= _measured_together(network, own, sounds, measure, level_db, tell)
+    return tuple(found[name] for name in names)
+
+
+def _measured_together(
+    network: TaggingModel,
+    names: Sequence[str],
+    sounds: "_Sounds",
+    measure: Measure,
+    level_db: float,
+    tell: Callable[[float], None],
+) -> dict[str, LayerResponse]:
+    """Send sounds through a network once, and return the responses of some layers by their names."""
+    tell(0.0)
+    silences = {name: value[0] for name, value in _layers_of(network, names, sounds.silence).items()}  # (C, F, T)
+    inner = {name: _inner(network, name, value.shape[-1], sounds.n_samples) for name, value in silences.items()}
+    sweep = _answers(network, sounds.sweeps, silences, inner, measure, lambda done: tell(done / 2))
+    noise = _answers(network, sounds.noises, silences, inner, measure, lambda done: tell(0.5 + done / 2))
+    clicks = _layers_of(network, names, sounds.click)
+    found = {}
+    for name in names:
+        envelope = (clicks[name][0] - silences[name]).abs().mean(dim=1).double().numpy()  # (C, T)
+        times, step = _click_times(network, name, envelope.shape[1], sounds.n_samples)
+        with torch.enable_grad():
+            (field,) = receptive_fields(network, name)
+        found[name] = LayerResponse(
+            layer=name,
+            sample_rate=network.sample_rate,
+            edges=sounds.bounds,
+            frequencies=sounds.centres,
+            sweep=sweep[name],
+            noise=noise[name],
+            silence=silences[name].mean(dim=(1, 2)).double().numpy(),
+            bands=passbands(sounds.centres, sweep[name]),
+            noise_bands=passbands(sounds.centres, noise[name]),
+            coverage=coverage(sounds.bounds, sweep[name]),
+            click=envelope,
+            click_times=times,
+            time_resolution=_lengths(envelope, step),
+            field=field,
+            measure=measure,
+            level_db=level_db,
+        )
+    return found
+
+
+class _Sounds:
+    """What layers are asked with, all of one length.
+
+    Parameters
+    ----------
+    bounds : of the bands, shape (K + 1,), Hz
+    sample_rate : Hz
+    n_samples : of each sound
+    level_db : dB re full scale
+    seed : of the noise
+    """
+
+    def __init__(self, bounds: Floats, sample_rate: int, n_samples: int, level_db: float, seed: int) -> None:
+        rms = 10.0 ** (level_db / 20)
+        self.bounds, self.n_samples = bounds, n_samples
+        self.centres: Floats = (bounds[:-1] + bounds[1:]) / 2
+        self.sweeps = sweeps(bounds, sample_rate, n_samples, rms)
+        self.noises = band_noises(bounds, sample_rate, n_samples, rms, seed)
+        self.silence = torch.zeros(1, n_samples)
+        self.click = torch.zeros(1, n_samples)
+        self.click[0, n_samples // 2] = 1.0
 
 
 def compare_stages(responses: Sequence[LayerResponse]) -> tuple[StageChange, ...]:
@@ -322,23 +387,38 @@ def _fade(n_samples: int, sample_rate: int) -> Floats:
     return np.concatenate([ramp, np.ones(n_samples - 2 * n), ramp[::-1]])
 
 
-def _heard(value: Tensor) -> Tensor:
-    return value.detach().float()
+def _layers_of(model: TaggingModel, names: Sequence[str], sounds: Tensor) -> dict[str, Tensor]:
+    """Return some layers of sounds (B, S), each (B, C, F, T)."""
+    # The length of a chunk binds what lies behind the layers only: the check of a subclass is passed by.
+    is_short = sounds.shape[-1] < model.chunk_samples
+    spectrogram = TaggingModel.represent(model, sounds) if is_short else model.represent(sounds)
+    found: dict[str, Tensor] = {}
+    for name, value in model.stages(spectrogram):
+        if name in names:
+            found[name] = four_axes(value).detach().float()
+        if len(found) == len(names):
+            break
+    return found
 
 
 def _answers(
-    run: Callable[[Tensor], Tensor], sounds: Tensor, silence: Tensor, inner: slice, measure: Measure
-) -> Floats:
-    """Return how each channel answers each sound, shape (C, K)."""
+    model: TaggingModel,
+    sounds: Tensor,
+    silences: Mapping[str, Tensor],
+    inner: Mapping[str, slice],
+    measure: Measure,
+    tell: Callable[[float], None],
+) -> dict[str, Floats]:
+    """Return how each channel of some layers answers each sound, shapes (C, K)."""
     size = max(_BATCH_SAMPLES // sounds.shape[1], 1)
-    quiet = silence[..., inner]  # (C, F, T)
-    found = []
-    with torch.no_grad():
-        for start in range(0, len(sounds), size):
-            value = _heard(run(sounds[start : start + size]))[..., inner]  # (B, C, F, T)
+    found: dict[str, list[Floats]] = {name: [] for name in silences}
+    for start in range(0, len(sounds), size):
+        for name, heard in _layers_of(model, tuple(silences), sounds[start : start + size]).items():
+            value, quiet = heard[..., inner[name]], silences[name][..., inner[name]]  # (B, C, F, T), (C, F, T)
             change = (value - quiet).abs() if measure == "absolute" else value.clamp(min=0) - quiet.clamp(min=0)
-            found.append(change.double().mean(dim=(2, 3)).numpy())
-    return np.concatenate(found).T
+            found[name].append(change.double().mean(dim=(2, 3)).numpy())
+        tell(min(start + size, len(sounds)) / len(sounds))
+    return {name: np.concatenate(parts).T for name, parts in found.items()}
 
 
 def _inner(model: TaggingModel, layer: str, n_steps: int, n_samples: int) -> slice:
