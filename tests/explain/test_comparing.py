@@ -68,10 +68,12 @@ def test_a_network_is_like_itself_and_like_its_rotated_copy(model: TaggingModel)
 def test_networks_of_other_chunks_and_kinds_compare(model: TaggingModel) -> None:
     torch.manual_seed(3)
     other = build("ds256f").eval()
-    found = cka(model, other, [song()], layers_a=["layer1", "logits"], layers_b=["layer1", "flat"], cell_seconds=0.25)
+    songs = [song(10.0)]
+    found = cka(model, other, songs, layers_a=["layer1", "logits"], layers_b=["layer1", "flat"], cell_seconds=0.25)
     assert found.cka.shape == (2, 2)
     assert np.isfinite(found.cka).all()
     assert (found.cka < 0.999).all()
+    assert found.n_moments.tolist() == [[40, 4], [8, 4]]  # a chunk of 1.25 s is five cells, one of 2.43 s ten
 
 
 def test_permuted_channels_find_each_other(model: TaggingModel) -> None:
@@ -110,3 +112,25 @@ def test_errors_say_what_to_do(model: TaggingModel) -> None:
         match_channels(model, model, [song(1.0)], layer_a="layer1", layer_b="layer1", threshold=0.0)
     with pytest.raises(InputError, match="shapes"):
         linear_cka(np.ones((5, 2)), np.ones((6, 2)))
+
+
+def test_layers_that_change_as_slowly_are_not_alike_for_that() -> None:
+    """Networks whose layers have one step for a chunk: repeated in every cell, unlike answers would look alike."""
+    torch.manual_seed(1)
+    songs = [song(12.0), song(8.0, seed=1)]
+    one, other = (build("ds256c", chunk_samples=16000, n_tags=3).eval() for _ in range(2))
+    found = cka(one, other, songs, layers_a=["layer1", "pooled"], layers_b=["pooled"], cell_seconds=0.1)
+    assert found.n_moments.tolist() == [[20], [20]]
+    assert found.n_cells == 200
+    assert found.chance.shape == (2, 1)
+    assert np.abs(found.chance).max() < 0.3
+    own = cka(one, one, songs, layers_a=["pooled"], layers_b=["pooled"], cell_seconds=0.1)
+    assert own.cka[0, 0] == pytest.approx(1.0)
+    assert own.chance[0, 0] < 0.3
+
+
+def test_chance_is_told_of_channels_that_only_change_slowly() -> None:
+    slow = np.cumsum(RNG.standard_normal((200, 20)), axis=0)
+    quick = RNG.standard_normal((200, 20))
+    assert matches_of(slow, slow[::-1]).chance > 0.6
+    assert matches_of(quick, quick).chance < 0.3

@@ -7,18 +7,20 @@ Song, L. et al. "Feature selection via dependence maximization", JMLR 13, 2012, 
 Nguyen, T., Raghu, M. and Kornblith, S. "Do wide and deep networks learn the same things?", ICLR 2021 (CKA with it).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import InputError, UsageError
-from earmark.explain.activations import Activations, LayerMaps, activations
-from earmark.explain.opening import Model, Song, check_layers, name_of, open_model
-from earmark.models.base import TaggingModel
+from earmark.explain.activations import Activations
+from earmark.explain.cells import Cells, hear, shifts
+from earmark.explain.opening import Model, Song, check_layers, open_model
 
 Floats = NDArray[np.float64]
+
+_FEWEST_MOMENTS = 4  # that have an unbiased CKA
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -29,20 +31,34 @@ class LayerLikeness:
     ----------
     models : names of both
     layers_a, layers_b : names
-    cka : linear CKA, shape (len(layers_a), len(layers_b)); NaN where a layer says the same all the time
-    n_cells : moments that were compared, of all songs together
-    cell_seconds : length of one
+    cka : linear CKA, shape (len(layers_a), len(layers_b)); NaN where a layer says the same all the time, or there are
+        fewer than four moments
+    chance : mean CKA where one network's answers are shifted in time against the other's, of the same shape: what
+        layers have in common that change as slowly, whatever they hear
+    n_moments : that the two layers were compared in, of all songs together, of the same shape
+    n_cells : the same for layers with steps shorter than a cell
+    cell_seconds : length of a cell
     """
 
     models: tuple[str, str]
     layers_a: tuple[str, ...]
     layers_b: tuple[str, ...]
     cka: Floats
+    chance: Floats
+    n_moments: NDArray[np.intp]
     n_cells: int
     cell_seconds: float
 
     def best(self) -> tuple[str, str, float]:
-        """Return the two layers that are most alike, and their CKA."""
+        """Return the two layers that are most alike, and their CKA.
+
+        Raises
+        ------
+        InputError
+            If no two can be compared.
+        """
+        if np.isnan(self.cka).all():
+            raise InputError("no two layers vary in these songs", hint="other songs, or other layers")
         i, j = np.unravel_index(int(np.nanargmax(self.cka)), self.cka.shape)
         return self.layers_a[int(i)], self.layers_b[int(j)], float(self.cka[i, j])
 
@@ -61,6 +77,8 @@ class ChannelMatches:
     unique_a, unique_b : channels that no channel of the other is correlated with as much, the most unlike first
     silent_a, silent_b : channels that say the same all the time; they are neither
     threshold : correlation
+    chance : correlation with its best partner that 95 of 100 channels stay below where one network's answers are
+        shifted in time against the other's; a threshold below it says nothing
     n_cells : moments that were compared
     """
 
@@ -76,6 +94,7 @@ class ChannelMatches:
     silent_a: NDArray[np.intp]
     silent_b: NDArray[np.intp]
     threshold: float
+    chance: float
     n_cells: int
 
 
@@ -164,29 +183,67 @@ def cka(
     UnknownNameError
         If there is no such model or layer.
     InputError
-        If a song cannot be read or is silent, or all together are shorter than four cells.
+        If a song cannot be read or is silent, or all together are too short to compare any two layers.
 
     Notes
     -----
-    A layer's features of a moment are its channels and rows, averaged over the steps that lie in it; where steps are
-    farther apart, those of the nearest one. So a layer that has one step for a chunk is compared chunk by chunk.
+    A layer's features of a moment are its channels and rows, averaged over the steps that lie in it. Where the steps of
+    one of two layers are farther apart than a cell, the two are compared in moments as long as such a step: a layer
+    that has one step for a chunk is compared chunk by chunk. Repeating its answer in every cell would make any two such
+    layers look alike.
     """
     networks = open_model(model_a), open_model(model_b)
     names = [check_layers(network, own) for network, own in zip(networks, (layers_a, layers_b), strict=True)]
-    features = list(_features(networks, names, songs, cell_seconds, sample_rate, has_rows=True))
-    grams = []
-    for own, table in zip(names, features, strict=True):
-        n_cells = len(next(iter(table.values())))
-        if n_cells < 4:
-            raise InputError(f"{n_cells} cells of {cell_seconds:g} s are too few", hint="more songs, or shorter cells")
-        grams.append([_gram(table[name], is_unbiased) for name in own])
-    values = [[_cka(one, other, is_unbiased) for other in grams[1]] for one in grams[0]]
+    heard = [
+        hear(network, songs, own, cell_seconds=cell_seconds, sample_rate=sample_rate)
+        for network, own in zip(networks, names, strict=True)
+    ]
+    return likeness_of(heard[0], heard[1], cell_seconds=cell_seconds, is_unbiased=is_unbiased)
+
+
+def likeness_of(
+    a: Sequence[Activations], b: Sequence[Activations], *, cell_seconds: float = 0.5, is_unbiased: bool = True
+) -> LayerLikeness:
+    """Compare the layers of two networks that have heard the same songs.
+
+    Parameters
+    ----------
+    a, b : of every song the maps of the first network, and those of the second
+    cell_seconds, is_unbiased : as of `cka`
+
+    Raises
+    ------
+    InputError
+        If the songs are too short to compare any two layers.
+    """
+    cells = Cells(a, b, cell_seconds, has_rows=True)
+    shape = len(a[0].layers), len(b[0].layers)
+    values, chances, counts = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, np.intp)
+    grams: dict[tuple[int, str, int], Floats] = {}
+
+    def gram(side: int, layer: str, n: int) -> Floats:
+        if (side, layer, n) not in grams:
+            grams[side, layer, n] = _gram(cells.table(side, layer, n), is_unbiased)
+        return grams[side, layer, n]
+
+    for i, one in enumerate(a[0].layers):
+        for j, other in enumerate(b[0].layers):
+            n = max(cells.group(0, one), cells.group(1, other))
+            counts[i, j] = cells.n_moments(n)
+            if counts[i, j] >= _FEWEST_MOMENTS:
+                x, y = gram(0, one, n), gram(1, other, n)
+                values[i, j] = _cka(x, y, is_unbiased)
+                chances[i, j] = np.mean([_cka(x, np.roll(y, (k, k), (0, 1)), is_unbiased) for k in shifts(len(x))])
+    if counts.max() < _FEWEST_MOMENTS:
+        raise InputError(f"{counts.max()} cells of {cell_seconds:g} s are too few", hint="more songs, or shorter cells")
     return LayerLikeness(
-        models=(name_of(networks[0]), name_of(networks[1])),
-        layers_a=names[0],
-        layers_b=names[1],
-        cka=np.array(values),
-        n_cells=len(grams[0][0]),
+        models=(a[0].model, b[0].model),
+        layers_a=tuple(a[0].layers),
+        layers_b=tuple(b[0].layers),
+        cka=values,
+        chance=chances,
+        n_moments=counts,
+        n_cells=cells.n_moments(1),
         cell_seconds=cell_seconds,
     )
 
@@ -224,15 +281,50 @@ def match_channels(
     Channels are averaged over their rows, then correlated over all moments of all songs (Pearson). A channel that does
     the opposite of another is not the same.
     """
+    networks = open_model(model_a), open_model(model_b)
+    for network, layer in zip(networks, (layer_a, layer_b), strict=True):
+        check_layers(network, layer)
+    check_threshold(threshold)
+    heard = [
+        hear(network, songs, [layer], cell_seconds=cell_seconds, sample_rate=sample_rate)
+        for network, layer in zip(networks, (layer_a, layer_b), strict=True)
+    ]
+    return match_heard(
+        heard[0], heard[1], layer_a=layer_a, layer_b=layer_b, threshold=threshold, cell_seconds=cell_seconds
+    )
+
+
+def check_threshold(threshold: float) -> None:
+    """Raise `UsageError` if a correlation from which on channels are the same is not above 0 and at most 1."""
     if not 0 < threshold <= 1:
         raise UsageError(f"threshold={threshold}", hint="above 0, at most 1")
-    networks = open_model(model_a), open_model(model_b)
-    names = [check_layers(network, own) for network, own in zip(networks, (layer_a, layer_b), strict=True)]
-    tables = list(_features(networks, names, songs, cell_seconds, sample_rate, has_rows=False))
-    a, b = tables[0][names[0][0]], tables[1][names[1][0]]
-    return matches_of(
-        a, b, threshold=threshold, models=(name_of(networks[0]), name_of(networks[1])), layers=(layer_a, layer_b)
-    )
+
+
+def match_heard(
+    a: Sequence[Activations],
+    b: Sequence[Activations],
+    *,
+    layer_a: str,
+    layer_b: str,
+    threshold: float = 0.7,
+    cell_seconds: float = 0.1,
+) -> ChannelMatches:
+    """Match the channels of two networks that have heard the same songs.
+
+    Parameters
+    ----------
+    a, b : of every song the maps of the first network, and those of the second
+    layer_a, layer_b, threshold, cell_seconds : as of `match_channels`
+
+    Raises
+    ------
+    InputError
+        If the songs are too short.
+    """
+    cells = Cells(a, b, cell_seconds, has_rows=False)
+    n = max(cells.group(0, layer_a), cells.group(1, layer_b))
+    tables = cells.table(0, layer_a, n), cells.table(1, layer_b, n)
+    return matches_of(*tables, threshold=threshold, models=(a[0].model, b[0].model), layers=(layer_a, layer_b))
 
 
 def matches_of(
@@ -279,8 +371,18 @@ def matches_of(
         silent_a=np.flatnonzero(~lives_a),
         silent_b=np.flatnonzero(~lives_b),
         threshold=threshold,
+        chance=_best_by_chance(one, other),
         n_cells=len(a),
     )
+
+
+def _best_by_chance(one: Floats, other: Floats) -> float:
+    """Return the correlation with the best partner that 95 of 100 channels stay below, of moments that do not fit."""
+    alive, partners = one[:, one.any(axis=0)], other[:, other.any(axis=0)]
+    if not alive.shape[1] or not partners.shape[1]:
+        return 0.0
+    best = [(alive.T @ np.roll(partners, k, axis=0)).max(axis=1) for k in shifts(len(one))]
+    return float(np.quantile(np.concatenate(best), 0.95))
 
 
 def _standardised(x: Floats) -> Floats:
@@ -291,47 +393,3 @@ def _standardised(x: Floats) -> Floats:
     unit: Floats = np.zeros_like(centred)
     np.divide(centred, length, out=unit, where=length > np.maximum(least, 1e-30))
     return unit
-
-
-def _features(
-    networks: tuple[TaggingModel, TaggingModel],
-    names: Sequence[tuple[str, ...]],
-    songs: Sequence[Song],
-    cell_seconds: float,
-    sample_rate: int | None,
-    *,
-    has_rows: bool,
-) -> Iterator[dict[str, Floats]]:
-    """Yield the features (n_cells, p) of all songs by layer, for each network in turn."""
-    if not cell_seconds > 0 or not songs:
-        raise UsageError(f"{len(songs)} songs in cells of {cell_seconds:g} s", hint="a song at least, cells above 0 s")
-    found: list[dict[str, list[Floats]]] = [{name: [] for name in own} for own in names]
-    for song in songs:
-        for network, own, parts in zip(networks, names, found, strict=True):
-            rate = sample_rate if isinstance(song, np.ndarray) else None
-            heard = activations(network, song, own, is_ranked=False, sample_rate=rate)
-            for name in own:
-                parts[name].append(_cells(heard, heard[name], cell_seconds, has_rows=has_rows))
-    pairs = zip(*(next(iter(parts.values())) for parts in found), strict=True)
-    lengths = [min(len(one), len(other)) for one, other in pairs]  # rates may differ by a fraction of a cell
-    for parts in found:
-        yield {
-            name: np.concatenate([part[:n] for part, n in zip(own, lengths, strict=True)])
-            for name, own in parts.items()
-        }
-
-
-def _cells(heard: Activations, maps: LayerMaps, cell_seconds: float, *, has_rows: bool) -> Floats:
-    """Average maps over moments, (C, F, T) -> (n_cells, C F), or (n_cells, C) without rows."""
-    values = maps.values.reshape(-1, maps.values.shape[-1]) if has_rows else maps.values.mean(axis=1)
-    n_cells = max(int(heard.n_seconds / cell_seconds + 1e-6), 1)
-    begin = float(heard.chunk_starts[0])
-    cell = np.floor((maps.times - begin) / cell_seconds).astype(int)
-    middles = begin + (np.arange(n_cells) + 0.5) * cell_seconds
-    counts = np.bincount(cell[(cell >= 0) & (cell < n_cells)], minlength=n_cells)
-    between = (maps.times[:-1] + maps.times[1:]) / 2
-    nearest = np.searchsorted(between, middles)
-    table = values[:, nearest].astype(np.float64).T
-    for i in np.flatnonzero(counts):
-        table[i] = values[:, cell == i].mean(axis=1)
-    return table

@@ -88,10 +88,12 @@ def stage_fields(model: TaggingModel, layers: Sequence[str]) -> dict[str, Field]
     """
     last = layers[-1]
     known = _MEMORY.setdefault(model, {})
-    if ("time", last) not in known:
-        with at_rest(model), torch.no_grad():
-            known["time", last] = _measured(model, last)
-    return {name: known["time", last][name] for name in layers}
+    for (kind, _), fields in known.items():
+        if kind == "time" and last in fields:  # a deeper layer was asked for before
+            return {name: fields[name] for name in layers}
+    with at_rest(model), torch.no_grad():
+        known["time", last] = fields = _measured(model, last)
+    return {name: fields[name] for name in layers}
 
 
 def _measured(model: TaggingModel, last: str) -> dict[str, Field]:
