@@ -8,8 +8,10 @@ import pytest
 
 from earmark.audio.filters import mel_to_hz
 from earmark.explain.pages.parts import (
+    Axis,
     curves,
     figure,
+    mark,
     mel_axis,
     outline,
     page,
@@ -65,3 +67,23 @@ def test_a_page_allows_its_own_style_and_script_alone() -> None:
         assert digest(inside[1]) in policy[1].replace("&#x27;", "'")
     assert "default-src &#x27;none&#x27;" in policy[1]
     assert "http" not in text.replace("http-equiv", "")
+
+
+def test_panels_of_a_part_of_the_song_say_which() -> None:
+    assert 'class="panel timed" role="img" aria-label="a" data-start="1.500" data-end="4.000"' in panel(
+        "", label="a", span=(1.5, 4.0)
+    )
+    assert "data-start" not in panel("", label="a", is_timed=True)
+    assert mark(0.25, 0.5) == '<i class="mark" style="left:25.00%;width:25.00%"></i>'
+
+
+def test_ticks_are_never_written_over_one_another() -> None:
+    ticks = Axis(((0.0, "a"), (0.05, "b"), (0.5, "c"), (1.0, "d")))
+    assert [text in panel("", label="", y=ticks, height=100) for text in (">a<", ">b<", ">c<", ">d<")] == [
+        False, True, True, True,
+    ]  # fmt: skip
+    assert panel("", label="", y=ticks, height=400).count("<span") == 4
+
+
+def test_moments_late_in_a_song_are_told_in_minutes() -> None:
+    assert [text for _, text in time_axis(62.0, 63.0).ticks][:2] == ["1:02.0", "1:02.2"]
