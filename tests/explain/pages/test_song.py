@@ -93,6 +93,9 @@ def test_a_tag_that_silence_has_too_is_told(report: SongReport) -> None:
     usual = replace(tag.marked, score_whole=0.6, score_silence=0.1)
     assert "to silence, too" not in why(report, replace(tag, marked=usual))
     assert "of what lies between" in why(report, replace(tag, marked=usual))
+    holes = replace(usual, score_only=0.05)
+    assert "sound with such holes" in why(report, replace(tag, marked=holes))
+    assert "sound with such holes" not in why(report, replace(tag, marked=usual))
     always = replace(tag.marked, score_whole=0.6, score_silence=0.5)
     text = why(report, replace(tag, marked=always))
     assert "to silence, too: 0.50, and 0.60 here" in text

@@ -22,6 +22,10 @@ N_ROWS = 64  # of the pictures
 SPIKE = 0.995  # share of the cells below what gets the full colour
 AS_SILENCE = 0.5  # of the score of the moment: silence that has more leaves little to explain
 TICKS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)  # of scores, on log odds
+HOLES = (
+    "<p><small>The marked part alone scores lower than silence: the network never heard sound with such holes, and it "
+    "judges it as something strange.</small></p>"
+)
 SAME, OTHER = 0.7, 0.3  # correlation with shuffled weights: shows the song; depends on the weights
 
 
@@ -185,6 +189,7 @@ def _sounds(tag: TagReport) -> str:
         + _sound(marked.only, f"Only the {share} that speak most for it", marked.score_only, start)
         + _sound(marked.without, "The same without them", marked.score_without, start)
         + "</div>"
+        + (HOLES if marked.score_only < marked.score_silence else "")
     )
 
 
