@@ -44,7 +44,8 @@ def test_a_page_of_a_run(
     assert "<td>layer2</td>" not in page.split("How much of the sound")[0]
     out, err = capsys.readouterr()
     assert out == ""
-    assert "f.html: raw: 128 first filters, 1 layer measured. The centres" in err
+    assert "raw: 128 first filters, 1 layer measured. The centres" in err
+    assert f"written to {tmp_path / 'f.html'}" in err
 
 
 def test_several_networks_in_one_picture_and_one_table(

@@ -117,7 +117,9 @@ def filters(
         else:
             filter_report.write_tables(target, reports)
     if not quiet:
-        output.note(f"{target}: {'; '.join(summary(report) for report in reports)}")
+        for report in reports:
+            output.note(summary(report))
+        output.note(f"written to {target}")
 
 
 def _check(target: Path, n_models: int, *, has_figure: bool) -> None:
@@ -170,10 +172,26 @@ def _needed(
 
 
 def _told_apart(reports: "list[FilterReport]", models: "Sequence[str]") -> "list[FilterReport]":
-    """Call networks by what they were asked for as, where several have the same name."""
+    """Call networks by that part of what they were asked for as in which they differ, where names are the same."""
     if len({report.model for report in reports}) == len(reports):
         return reports
-    return [replace(report, model=name) for report, name in zip(reports, models, strict=True)]
+    return [replace(report, model=name) for report, name in zip(reports, differing_parts(models), strict=True)]
+
+
+def differing_parts(paths: "Sequence[str]") -> list[str]:
+    """Leave out the folders that paths begin and end with in common; all stays of what would be nothing then.
+
+    Examples
+    --------
+    >>> differing_parts(["runs/dm8/fold-1", "runs/dm16/fold-1"])
+    ['dm8', 'dm16']
+    """
+    parts = [Path(path).parts for path in paths]
+    shortest = min(len(one) for one in parts)
+    first = next((i for i in range(shortest) if len({one[i] for one in parts}) > 1), 0)
+    last = next((i for i in range(shortest) if len({one[-1 - i] for one in parts}) > 1), 0)
+    found = ["/".join(one[first : len(one) - last]) for one in parts]
+    return list(paths) if len(set(found)) < len(found) or not all(found) else found
 
 
 def summary(report: "FilterReport") -> str:
