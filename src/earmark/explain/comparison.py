@@ -202,13 +202,7 @@ def compare_models(
     tell = on_progress or (lambda part, what: None)
     rate = max(network.sample_rate for network in networks)
     stretches = [_stretch(song, rate, seconds, sample_rate) for song in songs]
-    heard: list[list[Activations]] = [[], []]
-    for i, one in enumerate(stretches):
-        for side, network in enumerate(networks):
-            tell(0.5 * (2 * i + side) / (2 * len(stretches)), f"hearing {one.name}")
-            wanted = {*compared[side], *timed_layers(network), "logits"}
-            own = [name for name in network.layer_names if name in wanted]
-            heard[side] += hear(network, [one.samples], own, cell_seconds=CHANNEL_SECONDS, sample_rate=rate)
+    heard = _heard(networks, stretches, compared, rate, lambda part, what: tell(0.5 * part, what))
     tell(0.5, "comparing layers")
     whole = likeness_of(heard[0], heard[1], cell_seconds=LAYER_SECONDS)
     pair = _pair(networks, whole, layer_a, layer_b)
@@ -219,8 +213,8 @@ def compare_models(
     first = stretches[0]
     listener = _Listener(networks, pair, first, rate, lambda part, what: tell(0.65 + 0.35 * part, what))
     shared, unique_a, unique_b = listener.all_of(matches, n_sounds)
-    called = names or _told_apart(networks)
     both, only_a, only_b = _tags(networks, (heard[0][0], heard[1][0]))
+    called = names or _told_apart(networks)
     tell(1.0, "done")
     return Comparison(
         models=called,
@@ -261,6 +255,24 @@ def _compared(
     return one, other
 
 
+def _heard(
+    networks: tuple[TaggingModel, TaggingModel],
+    stretches: Sequence[_Stretch],
+    layers: tuple[tuple[str, ...], tuple[str, ...]],
+    rate: int,
+    tell: OnProgress,
+) -> tuple[list[Activations], list[Activations]]:
+    """Return of every song the maps of both networks, of what is compared and of what may be."""
+    found: tuple[list[Activations], list[Activations]] = ([], [])
+    for i, one in enumerate(stretches):
+        for side, network in enumerate(networks):
+            tell((2 * i + side) / (2 * len(stretches)), f"hearing {one.name}")
+            wanted = {*layers[side], *timed_layers(network), "logits"}
+            own = [name for name in network.layer_names if name in wanted]
+            found[side].extend(hear(network, [one.samples], own, cell_seconds=CHANNEL_SECONDS, sample_rate=rate))
+    return found
+
+
 def _stretch(song: Song, rate: int, seconds: float | None, sample_rate: int | None) -> _Stretch:
     """Read the middle of a song."""
     if isinstance(song, np.ndarray):
@@ -271,9 +283,8 @@ def _stretch(song: Song, rate: int, seconds: float | None, sample_rate: int | No
         return _Stretch(name, samples, start)
     length = _length(song)
     start = 0.0 if seconds is None or length is None else max((length - seconds) / 2, 0.0)
-    return _Stretch(
-        PurePath(source_name(song)).name, read_song(song, to_rate=rate, offset=start, duration=seconds), start
-    )
+    samples = read_song(song, to_rate=rate, offset=start, duration=seconds)
+    return _Stretch(PurePath(source_name(song)).name, samples, start)
 
 
 def _length(song: Source) -> float | None:

@@ -4,22 +4,21 @@ import html
 import os
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from earmark.audio.filters import hz_to_mel
 from earmark.explain.channels import ChannelReport, LayerReport
 from earmark.explain.filter_report import FilterReport
 from earmark.explain.filters import FirstLayer
+from earmark.explain.pages.channel import channel_picture, frequencies_text, stretch_spectrogram, tone_response
 from earmark.explain.pages.explained import score_html, why
 from earmark.explain.pages.filters import mel_verdict, seconds_text
 from earmark.explain.pages.gallery import band_gallery, gallery_key, waveform_gallery
-from earmark.explain.pages.images import SPECTRUM, coloured, fewer_columns, mel_rows, png, sound
+from earmark.explain.pages.images import SPECTRUM, coloured, mel_rows, png, sound
 from earmark.explain.pages.parts import (
     Axis,
     curves,
     figure,
-    hertz_text,
     image,
     mark,
     mel_axis,
@@ -30,7 +29,6 @@ from earmark.explain.pages.parts import (
     time_axis,
     write_page,
 )
-from earmark.explain.passages import analyse, grid_for
 from earmark.explain.report import SongReport, TagReport
 from earmark.plots.envelope import waveform_envelope
 from earmark.plots.map_data import clean
@@ -148,11 +146,6 @@ def _channels(report: SongReport, tag: TagReport) -> str:
         return ""
     start, end = layers[0].start, layers[0].end
     cut = report.waveform[round(start * report.sample_rate) : round(end * report.sample_rate)]
-    grid = grid_for(report.sample_rate)
-    power = analyse(torch.from_numpy(np.array(cut)), grid).abs().square().numpy()
-    rows, _ = mel_rows(10 * np.log10(np.maximum(fewer_columns(power), 1e-12)), grid.frequencies)
-    top = float(rows.max())
-    spectrum = image(png(coloured(rows[::-1], SPECTRUM, low=top - RANGE_DB, high=top)))
     chunk = mark((tag.start - start) / (end - start), (tag.end - start) / (end - start))
     name = html.escape(tag.tag)
     return (
@@ -161,14 +154,7 @@ def _channels(report: SongReport, tag: TagReport) -> str:
         f"add most to {name} in the moment explained above (between the lines), heard from {clock(start)} to "
         f"{clock(end)}. The number behind each says by how much the log odds of {name} would fall without it. A sound "
         "lets the song through where and when the channel answers, and nowhere else.</p>"
-        + panel(
-            spectrum + chunk,
-            label=f"spectrogram, {clock(start)} to {clock(end)}",
-            x=time_axis(start, end),
-            y=mel_axis(0.0, report.sample_rate / 2),
-            height=110,
-            span=(start, end),
-        )
+        + stretch_spectrogram(cut, report.sample_rate, (start, end), marks=chunk)
         + "".join(_layer(report, tag, layer) for layer in layers)
     )
 
@@ -195,22 +181,15 @@ def _layer(report: SongReport, tag: TagReport, layer: LayerReport) -> str:
 
 
 def _channel(report: SongReport, layer: LayerReport, one: ChannelReport) -> str:
-    values, times = one.excited.values, one.excited.times
     span = (layer.start, layer.end)
-    if one.excited.frequencies is not None and len(values) > 1:
-        rows, edges = mel_rows(fewer_columns(values), one.excited.frequencies)
-        content = image(png(coloured(_placed(rows, times, span)[::-1], SPECTRUM)))
-        y, height = mel_axis(float(edges[0]), float(edges[-1])), 90
-    else:
-        level = fewer_columns(values.mean(axis=0, keepdims=True))[0]
-        at = fewer_columns(times[None])[0]
-        x = (at - span[0]) / (span[1] - span[0])
-        content, y, height = curves([(x, 0.02 + 0.95 * level, "first")]), None, 60
-    picture = panel(
-        content, label=f"answer of channel {one.channel} over time", y=y, height=height, span=span, x=time_axis(*span)
-    )
+    picture = channel_picture(one, span)
     title = f"Channel {one.channel}, {'+' if one.contribution >= 0 else '−'}{abs(one.contribution):.2f}"
-    parts = [f'<div class="channel"><h3>{title}</h3>', f"<p>{_frequencies(one)}</p>", picture, '<div class="columns">']
+    parts = [
+        f'<div class="channel"><h3>{title}</h3>',
+        f"<p>{frequencies_text(one)}</p>",
+        picture,
+        '<div class="columns">',
+    ]
     if one.sound is None:
         parts.append("<p class='muted'>Nothing to hear: it hardly leaves rest.</p>")
     else:
@@ -218,47 +197,13 @@ def _channel(report: SongReport, layer: LayerReport, one: ChannelReport) -> str:
         label = f"channel {one.channel} of {layer.layer}"
         parts.append(figure(player(heard, label=label, start=layer.start), "The song as this channel hears it."))
     if one.heard is not None and one.heard.is_measured:
-        parts.append(figure(_response(report, one), "How strongly it answers tones."))
+        parts.append(figure(tone_response(one, report.sample_rate / 2), "How strongly it answers tones."))
     if one.excerpts is not None:
         heard = sound(one.excerpts.sound.waveform, one.excerpts.sound.sample_rate)
         where = "; ".join(f"{html.escape(clean(e.song))} at {clock(e.start)}" for e in one.excerpts.found)
         parts.append(figure(player(heard, label="what excites it most"), f"What excites it most: {where}."))
     parts.append("</div>")
     return "".join(parts) + "</div>"
-
-
-def _placed(
-    rows: NDArray[np.floating], times: Floats, span: tuple[float, float], n_columns: int = 600
-) -> NDArray[np.floating]:
-    """Lay a map out on equal columns of a stretch of time; what it does not reach is zero."""
-    at = fewer_columns(times[None])[0]
-    middles = span[0] + (np.arange(n_columns) + 0.5) * (span[1] - span[0]) / n_columns
-    return np.stack([np.interp(middles, at, row, left=0.0, right=0.0) for row in rows])
-
-
-def _frequencies(one: ChannelReport) -> str:
-    """Say which frequencies a channel hears."""
-    if one.heard is None:
-        return "No single tone makes it answer: it is heard with all frequencies."
-    peak, low, high = one.heard.band
-    if not np.isfinite(peak):
-        return "It hardly answers here."
-    how = "Answers tones" if one.heard.is_measured else "Answers here"
-    return f"{how} most at {hertz_text(peak)} (half the power from {hertz_text(low)} to {hertz_text(high)})."
-
-
-def _response(report: SongReport, one: ChannelReport) -> str:
-    assert one.heard is not None
-    top = report.sample_rate / 2
-    x = hz_to_mel(one.heard.frequencies) / float(hz_to_mel(np.array(top)))
-    y = one.heard.response / max(float(one.heard.response.max()), 1e-30)
-    ticks = tuple(tick for tick in mel_axis(0.0, top).ticks if tick[1] != "200 Hz")
-    return panel(
-        curves([(np.asarray(x), 0.02 + 0.95 * y, "second")]),
-        label="how strongly it answers tones of each frequency",
-        x=Axis(ticks),
-        height=48,
-    )
 
 
 def _gallery(filters: FilterReport) -> str:
