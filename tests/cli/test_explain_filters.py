@@ -85,6 +85,7 @@ def test_networks_on_bands_are_drawn_as_responses(
         (("a", "b", "-o", "f.html"), "2 models, but one page is about one model", "filters.png"),
         (("a", "-o", "f.gif"), "cannot be written as .gif", ".html .png"),
         (("a", "-o", "f"), "without a suffix", ".html .png"),
+        (("a", "-o", "."), "is a folder", "filters.html"),
         (("a", "-o", "f.csv", "--figure", "stages"), "--figure goes with a picture", "leave it out"),
         (("a", "-o", "nowhere/f.png"), "there is no folder nowhere", "create it"),
         (("m.onnx", "-o", "f.html"), "an exported ONNX graph has neither layers", "what it was exported from"),

@@ -1,5 +1,6 @@
 """Deleting what a true explanation marks lowers the score faster; other weights give another explanation."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -62,6 +63,19 @@ def test_other_weights_give_another_explanation() -> None:
     assert check.mean < 0.5
     with pytest.raises(UsageError, match="seeds"):
         check_sanity(model, SONG, tag="beep", seeds=())
+
+
+def test_shuffled_weights_that_leave_grad_cam_nothing_are_no_likeness(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dead(model: RawBandTagger, *, seed: int) -> RawBandTagger:
+        twin = copy.deepcopy(model)
+        twin.conv.weight.data.zero_()
+        return twin
+
+    monkeypatch.setattr("earmark.explain.faithfulness.shuffled", dead)
+    model = RawBandTagger(seconds=2.5, when=(1.0, 2.0))
+    check = check_sanity(model, SONG, tag="beep", method="grad_cam", layer="band", seeds=(0,))
+    assert check.correlations == (0.0,)
+    assert check.repeated == 1.0
 
 
 def test_shuffled_weights_are_the_same_numbers_in_another_order() -> None:

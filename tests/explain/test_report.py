@@ -46,7 +46,8 @@ def song() -> np.ndarray:
 def report() -> SongReport:
     calls: list[tuple[float, str]] = []
     found = explain_song(
-        planted(), song(), tags=["beep"], seconds=3.0, library=[("a", song()), ("b", white_noise(2.0, level=0.01))],
+        planted(), song(), tags=["beep"], seconds=3.0,
+        library=[("a", song()), ("short", white_noise(0.3)), ("b", white_noise(2.0, level=0.01))],
         name="a song", on_progress=lambda part, what: calls.append((part, what)),
     )  # fmt: skip
     parts = [part for part, _ in calls]
@@ -156,6 +157,13 @@ def test_contributions_are_what_the_logit_would_lose() -> None:
     assert shares[1] == 0.0
 
 
+def test_contributions_to_one_of_several_classes_are_to_its_log_odds() -> None:
+    network = PlantedTagger(seconds=SECONDS, when=WHEN, is_softmax=True)
+    shares = contributions(network, song(), ["energies"], position=0, start=0)["energies"]
+    assert shares[0] == pytest.approx(1.0, rel=1e-2)  # the log odds are log(first) - log(second)
+    assert shares[1] == pytest.approx(-1.0, rel=1e-2)
+
+
 def test_tags_are_found_by_other_names(write_run: Callable[..., Path]) -> None:
     assert position_of("Hip Hop", ("rock", "hip-hop")) == 1
     with pytest.raises(UnknownNameError) as caught:
@@ -201,6 +209,29 @@ def test_a_short_song_is_explained_as_it_is() -> None:
     (tag,) = found.explained
     assert (tag.start, tag.end) == (0.0, 1.0)
     assert tag.layers == ()
+
+
+def test_layers_are_inverted_without_channels_and_once_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def invert(*given: object, layer: str, **_: object) -> str:
+        calls.append(layer)
+        return f"inverted {layer}"
+
+    monkeypatch.setattr("earmark.explain.report.invert_layer", invert)
+    found = explain_song(
+        planted(), white_noise(3.0), tags=["beep", "noise"], moment=1.0, method="occlusion", n_channels=0,
+        is_inverted=True,
+    )  # fmt: skip
+    assert [layer.inversion for tag in found.explained for layer in tag.layers] == ["inverted map"] * 2
+    assert calls == ["map"]
+
+
+def test_songs_that_are_too_long_for_a_page_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("earmark.explain.report.MOST_SECONDS", 2.0)
+    with pytest.raises(InputError, match=r"more than 0\.0333 min") as caught:
+        explain_song(planted(), white_noise(3.0))
+    assert "cut" in str(caught.value.hint)
 
 
 def test_silent_chunks_are_not_explained() -> None:

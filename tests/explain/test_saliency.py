@@ -198,6 +198,15 @@ def test_errors_tell_what_to_do(tmp_path: Path) -> None:
     assert "exported from" in str(wrong.value.hint)
 
 
+def test_songs_too_long_to_explain_as_a_whole_need_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("earmark.explain.passages._MOST_SAMPLES", RATE)
+    network = PlantedTagger(seconds=0.5, when=(0.1, 0.3))
+    with pytest.raises(UsageError, match="too many to explain as a whole") as caught:
+        explain_tag(network, white_noise(2.0), tag="beep", method="occlusion")
+    assert "name a moment" in str(caught.value.hint)
+    assert explain_tag(network, white_noise(2.0), tag="beep", method="occlusion", moment=1.0).moment == 1.0
+
+
 def test_networks_without_convolutions_have_no_grad_cam() -> None:
     model = build("mlp_waveform", n_tags=2)
     model.card = card(("a", "b"), model)

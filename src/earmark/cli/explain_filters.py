@@ -125,6 +125,8 @@ def filters(
 def _check(target: Path, n_models: int, *, has_figure: bool) -> None:
     """Refuse what cannot be written, before any work."""
     suffix = target.suffix.lower()
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder", hint=f"name a file in it: -o {target / 'filters.html'}")
     if suffix not in (*SUFFIXES, *PAGES):
         raise UsageError(
             f"{target.name}: filters cannot be written as {suffix or 'a file without a suffix'}",

@@ -19,7 +19,7 @@ from earmark.explain.auralize import ChannelMap, Sound, excitation, hear_map
 from earmark.explain.bands import passbands
 from earmark.explain.excerpts import Excerpts
 from earmark.explain.inversion import Inversion
-from earmark.explain.opening import Samples, at_rest, check_layers, four_axes, stages_until
+from earmark.explain.opening import Samples, at_rest, check_layers, four_axes, log_odds, stages_until
 from earmark.explain.passages import cut_windows, quickly
 from earmark.explain.responses import layer_response
 from earmark.models.base import TaggingModel
@@ -60,7 +60,7 @@ class ChannelReport:
     Parameters
     ----------
     channel : its number
-    contribution : to the tag, at the moment that is explained, in units of the logit
+    contribution : to the tag, at the moment that is explained, in log odds
     excited : its map from 0 (as in silence) to 1; all zero if it is at rest throughout
     heard : which frequencies it hears; None if that is not known
     sound : of the song, let through where and when the map is high; None if there is nothing to hear
@@ -185,7 +185,7 @@ def choose_layers(model: TaggingModel, layers: Sequence[str] = ()) -> tuple[str,
 def contributions(
     model: TaggingModel, samples: Samples, layers: Sequence[str], *, position: int, start: int
 ) -> dict[str, Floats]:
-    """Return what each channel contributes to a tag in one chunk: activation times gradient of the logit, added up.
+    """Return what each channel contributes to a tag in one chunk: activation times gradient of the log odds, added up.
 
     Parameters
     ----------
@@ -196,12 +196,12 @@ def contributions(
 
     Returns
     -------
-    by layer, shape (C,): how much the logit would fall, to first order, if the channel were zero
+    by layer, shape (C,): how much the log odds of the tag would fall, to first order, if the channel were zero
     """
     window = cut_windows(model, samples, [start]).requires_grad_()
     with at_rest(model), quickly(model):
         stages = stages_until(model, window, (*layers, "logits"))
-        gradients = gradients_of(stages["logits"][0, position], [stages[name] for name in layers])
+        gradients = gradients_of(log_odds(model, stages["logits"], position)[0], [stages[name] for name in layers])
     return {
         name: four_axes(stages[name] * gradient).detach()[0].double().sum(dim=(1, 2)).numpy()
         for name, gradient in zip(layers, gradients, strict=True)

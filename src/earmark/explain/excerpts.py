@@ -25,7 +25,7 @@ from earmark.explain.opening import (
 )
 from earmark.explain.passages import quickly
 from earmark.models.base import TaggingModel
-from earmark.tagger import SILENCE
+from earmark.tagger import MIN_SECONDS, SILENCE
 
 _PIECE_SECONDS = 30.0  # of a song that is heard at a time
 _STEP_SECONDS = 0.1  # between the beginnings of two stretches that are compared
@@ -85,7 +85,8 @@ def exciting_excerpts(
     Parameters
     ----------
     model : a network, or the name or path of one
-    songs : name and song, one by one; a song is held only while it is looked at
+    songs : name and song, one by one; a song is held only while it is looked at, and passed over if it is shorter than
+        half a second
     layer, channel : of the network; the layer has an axis of time
     n_excerpts : to keep
     seconds : length of each
@@ -156,6 +157,8 @@ def excerpts_of_channels(
     kept: dict[tuple[str, int], list[_Cut]] = {one: [] for one in channels}
     for name, song in songs:
         samples = read_song(song, to_rate=rate, sample_rate=sample_rate)
+        if samples.size < MIN_SECONDS * rate:  # too short to have a loudness
+            continue
         for one, (away, times) in _excitations(network, samples, rests).items():
             kept[one] += _best(name, samples, away, times, rate, seconds=seconds, n=per_song)
             kept[one] = sorted(kept[one], key=lambda cut: -cut.excerpt.excitation)[:n_excerpts]

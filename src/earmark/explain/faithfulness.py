@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from earmark.errors import EarmarkWarning, InputError, UsageError
-from earmark.explain.grad_cam import Weighting
+from earmark.explain.grad_cam import NoGradientError, Weighting
 from earmark.explain.opening import Model, Song, at_rest, open_model, read_song
 from earmark.explain.passages import Hearing, blocks, quickly
 from earmark.explain.saliency import Method, Saliency, again, block_values, explain_tag
@@ -186,8 +186,9 @@ def check_sanity(
 
     Notes
     -----
-    Each parameter's numbers are shuffled within it, which leaves their distribution and the sizes of all activations
-    about what they were; the statistics of batch norms go the way of their channels. Some correlation remains where a
+    Each parameter's numbers are shuffled within it, which leaves their distribution as it was; the front end and the
+    statistics of batch norms stay as they are. Where a shuffled network does not depend on the layer that Grad-CAM
+    looks at, the correlation is 0. Some correlation remains where a
     method multiplies by the input, as integrated gradients do: what is loud is marked by any network.
     """
     if not seeds:
@@ -206,7 +207,14 @@ def check_sanity(
         return block_values(found, labels)
 
     own = ranked(network)
-    shuffles = tuple(rank_correlation(own, ranked(shuffled(network, seed=seed))) for seed in seeds)
+
+    def likeness(seed: int) -> float:
+        try:
+            return rank_correlation(own, ranked(shuffled(network, seed=seed)))
+        except NoGradientError:  # Grad-CAM: through these weights the tag does not depend on the layer
+            return 0.0
+
+    shuffles = tuple(likeness(seed) for seed in seeds)
     return SanityCheck(shuffles, rank_correlation(own, ranked(network)), seeds)
 
 

@@ -25,6 +25,10 @@ Weighting = Literal["local", "global"]
 network uses; "global", each channel by the mean of its gradient, as first published, which blurs where it matters."""
 
 
+class NoGradientError(UsageError):
+    """Raised where a tag does not depend on the layer that Grad-CAM looks at."""
+
+
 def map_on_grid(
     values: NDArray[np.floating[Any]],
     *,
@@ -200,7 +204,7 @@ def _weighed_maps(
     (gradient,) = gradients_of(value, [stages[name]])
     if not bool(gradient.any()):
         others = [other for other in timed if other != name]
-        raise UsageError(
+        raise NoGradientError(
             f"the tag does not depend on what the layer {name!r} gives here",
             hint=f"choose another: {', '.join(others) or 'or use integrated_gradients'}",
         )

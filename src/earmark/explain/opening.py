@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -133,13 +134,13 @@ def read_song(
     """
     if isinstance(song, np.ndarray):
         name = "the waveform"
-        waveform = _taken(song, sample_rate or to_rate, to_rate, offset, duration)
+        waveform = _taken(song, to_rate if sample_rate is None else sample_rate, to_rate, offset, duration)
     else:
         if sample_rate is not None:
             raise UsageError(f"sample_rate={sample_rate} with a file, which has its own", hint="leave it out")
         name = source_name(song)
         waveform, _ = read(song, sample_rate=to_rate, offset=offset, duration=duration)
-    peak = float(np.abs(waveform).max())
+    peak = float(np.abs(waveform).max(initial=0.0))
     if peak < SILENCE:
         level = f"{20 * np.log10(peak):.0f} dB" if peak else "-inf dB"
         seconds = waveform.size / to_rate
@@ -168,6 +169,22 @@ def _taken(
         raise InputError(f"the waveform ends before {offset} s", hint="lower the offset")
     resampled = mono if sample_rate == to_rate else soxr.resample(mono, sample_rate, to_rate)
     return np.ascontiguousarray(resampled, np.float32)
+
+
+def log_odds(model: TaggingModel, logits: Tensor, position: int) -> Tensor:
+    """Return the log odds of one tag, (B, K) -> (B,): its logit; under a softmax, that tag against all others.
+
+    Parameters
+    ----------
+    model : whose card tells which of both
+    logits : shape (B, K)
+    position : of the tag
+    """
+    own = logits[:, position]
+    if model.card is None or model.card.activation != "softmax" or logits.shape[1] < 2:
+        return own
+    others = torch.cat([logits[:, :position], logits[:, position + 1 :]], dim=1)
+    return own - torch.logsumexp(others, dim=1)
 
 
 def four_axes(value: Tensor) -> Tensor:

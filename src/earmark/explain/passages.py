@@ -18,7 +18,7 @@ from torch import Tensor
 from earmark.audio.chunks import ChunkPlan
 from earmark.audio.filters import hz_to_mel, mel_to_hz
 from earmark.errors import InputError, UsageError
-from earmark.explain.opening import Samples, stages_until, tag_index
+from earmark.explain.opening import Samples, log_odds, stages_until, tag_index
 from earmark.models.base import TaggingModel
 from earmark.tagger import SILENCE
 
@@ -26,6 +26,7 @@ Quantity = Literal["logit", "score"]
 
 _WINDOW_SECONDS = 0.064  # of a frame of the mask: 16 Hz apart
 _BATCH_SAMPLES = 400_000  # heard by the network at once
+_MOST_SAMPLES = 30_000_000  # of a song that is heard as a whole: its masks take about 2 GB
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,8 @@ class Hearing:
     InputError
         If the song cannot be used, or is silent there.
     UsageError
-        If the moment lies outside of the song, or an option has a value that it does not take.
+        If the moment lies outside of the song, the song is too long to be heard as a whole (half an hour at 16 kHz), or
+        an option has a value that it does not take.
     """
 
     model: TaggingModel
@@ -172,6 +174,12 @@ class Hearing:
         if not 0 <= self.floor < 1:
             raise UsageError(f"floor={self.floor:g}, expected an amplitude from 0 to below 1")
         check_heard(self.waveform, "the song")
+        if self.moment is None and self.waveform.size > _MOST_SAMPLES:
+            seconds = self.waveform.size / self.model.sample_rate
+            raise UsageError(
+                f"{seconds / 60:.0f} min of song are too many to explain as a whole",
+                hint=f"name a moment, or take {_MOST_SAMPLES / self.model.sample_rate / 60:.0f} min of it at most",
+            )
         self.grid = grid_for(self.model.sample_rate)
         starts = chunk_starts(self.model, self.waveform.size, self.moment)
         self.passages = [_cut(self.model, self.waveform, start, self.grid) for start in starts]
@@ -207,11 +215,7 @@ class Hearing:
 
     def of_logits(self, logits: Tensor) -> Tensor:
         """Return the quantity, (B, K) -> (B,)."""
-        own = logits[:, self._position]
-        card = self.model.card
-        if card is not None and card.activation == "softmax" and logits.shape[1] > 1:
-            others = torch.cat([logits[:, : self._position], logits[:, self._position + 1 :]], dim=1)
-            own = own - torch.logsumexp(others, dim=1)  # log odds of one class against all others
+        own = log_odds(self.model, logits, self._position)
         return torch.sigmoid(own) if self.quantity == "score" else own
 
     def batch(self, passage: Passage) -> int:

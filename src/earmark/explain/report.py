@@ -17,7 +17,7 @@ from earmark.explain.channels import Ears, LayerReport, choose_layers, contribut
 from earmark.explain.excerpts import excerpts_of_channels
 from earmark.explain.faithfulness import Deletion, SanityCheck, check_sanity, delete
 from earmark.explain.filter_report import FilterReport, look_at_filters
-from earmark.explain.inversion import invert_layer
+from earmark.explain.inversion import Inversion, invert_layer
 from earmark.explain.marking import Marked, audible, mark_out
 from earmark.explain.naming import position_of
 from earmark.explain.opening import (
@@ -41,6 +41,7 @@ OnProgress = Callable[[float, str], None]
 
 N_POINTS, N_RANDOM = 11, 9  # of the curves of deletion: first of ten by chance, once in ten
 INVERSION_STEPS = 100
+MOST_SECONDS = 7200.0  # of a song: it stands in memory and, to be played, on the page
 _BATCH = 4  # chunks heard at once
 
 
@@ -118,7 +119,6 @@ class _Plan:
     moment: float | None
     n_channels: int
     seconds: float
-    is_inverted: bool
     is_checked: bool
 
 
@@ -169,7 +169,7 @@ def explain_song(
         If the model is an exported ONNX file, a layer has no axis of time, the moment lies outside of the song, or an
         option is out of its range.
     InputError
-        If the song cannot be read, is silent, or shorter than half a second.
+        If the song cannot be read, is silent, shorter than half a second, or longer than two hours.
     MissingExtraError
         If Captum is not installed.
     """
@@ -181,12 +181,11 @@ def explain_song(
     network = open_model(model)
     title = name or _title(song)
     asked = [find_tag(network, tag) for tag in tags]
-    chosen = choose_layers(network, layers) if n_channels or layers else ()
-    samples = read_song(song, to_rate=network.sample_rate, sample_rate=sample_rate)
+    chosen = choose_layers(network, layers) if n_channels or layers or is_inverted else ()
+    samples = read_song(song, to_rate=network.sample_rate, sample_rate=sample_rate, duration=MOST_SECONDS + MIN_SECONDS)
     _check_length(title, samples, network, moment)
     plan = _Plan(
-        method=method, moment=moment, n_channels=n_channels, seconds=seconds, is_inverted=is_inverted,
-        is_checked=is_checked,
+        method=method, moment=moment, n_channels=n_channels, seconds=seconds, is_checked=is_checked,
     )  # fmt: skip
     n_explained = len(asked) or min(n_tags, network.n_tags)
     watch = _Watch(on_progress, _costs(n_explained, len(chosen), is_checked, is_inverted))
@@ -197,6 +196,8 @@ def explain_song(
         explained = [
             _explained(network, ears, samples, heard[:, position], position, plan, watch) for position in positions
         ]
+        if is_inverted:
+            explained = _with_inversions(network, samples, explained, watch)
         explained = _with_excerpts(network, explained, library, watch)
     watch.step("first filters", 0.0)
     return SongReport(
@@ -245,6 +246,11 @@ def _check_length(title: str, samples: Samples, model: TaggingModel, moment: flo
     length = samples.size / model.sample_rate
     if length < MIN_SECONDS:
         raise InputError(f"{title}: {length:.2f} s of audio are too short to explain", hint=f"at least {MIN_SECONDS} s")
+    if length > MOST_SECONDS:
+        raise InputError(
+            f"{title}: more than {MOST_SECONDS / 60:.3g} min of audio, too long for a page that plays all of it",
+            hint="cut the part that matters out of it and explain that",
+        )
     if moment is not None and not 0 <= moment <= length:
         raise UsageError(f"the moment {moment:g} s lies outside of the song", hint=f"it has {length:.1f} s")
 
@@ -352,15 +358,7 @@ def _layers(
     watch.step(f"channels for {tag}", len(ears.layers) * _COSTS["channels"])
     shares = contributions(model, samples, ears.layers, position=position, start=start)
     begin, end = _stretch(model, samples.size, start, plan.seconds)
-    reports = hear_layers(ears, samples, shares, start=begin, end=end, n_channels=plan.n_channels)
-    if not plan.is_inverted:
-        return reports
-    inverted = []
-    for report in reports:
-        watch.step(f"inverting {report.layer}", _COSTS["inversion"])
-        found = invert_layer(model, samples, layer=report.layer, moment=moment, n_steps=INVERSION_STEPS)
-        inverted.append(replace(report, inversion=found))
-    return tuple(inverted)
+    return hear_layers(ears, samples, shares, start=begin, end=end, n_channels=plan.n_channels)
 
 
 def _stretch(model: TaggingModel, n_samples: int, start: int, seconds: float) -> tuple[float, float]:
@@ -371,6 +369,24 @@ def _stretch(model: TaggingModel, n_samples: int, start: int, seconds: float) ->
     begin = start - before if start >= before else start % length
     begin = max(min(begin, n_samples - wanted), 0)
     return begin / rate, min(begin + wanted, n_samples) / rate
+
+
+def _with_inversions(
+    model: TaggingModel, samples: Samples, explained: list[TagReport], watch: _Watch
+) -> list[TagReport]:
+    """Invert the layers at the moment of each tag; tags that share a moment share the sounds."""
+    known: dict[tuple[str, float], Inversion] = {}
+
+    def inverted(tag: TagReport, layer: LayerReport) -> LayerReport:
+        watch.step(f"inverting {layer.layer}", _COSTS["inversion"])
+        one = (layer.layer, tag.start)
+        if one not in known:
+            known[one] = invert_layer(
+                model, samples, layer=layer.layer, moment=tag.saliency.moment or 0.0, n_steps=INVERSION_STEPS
+            )
+        return replace(layer, inversion=known[one])
+
+    return [replace(tag, layers=tuple(inverted(tag, layer) for layer in tag.layers)) for tag in explained]
 
 
 def _with_excerpts(

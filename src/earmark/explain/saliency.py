@@ -169,8 +169,9 @@ def explain_tag(
     UnknownNameError
         If there is no such model, tag, method or layer.
     UsageError
-        If the model is an exported ONNX file, which has no gradients; the moment lies outside of the song; the layer
-        has no axis of time; or an option has a value that it does not take.
+        If the model is an exported ONNX file, which has no gradients; the moment lies outside of the song; the song is
+        too long to be explained as a whole (half an hour at 16 kHz); the layer has no axis of time; or an option has a
+        value that it does not take.
     InputError
         If the song cannot be read, or is silent there.
     MissingExtraError

@@ -18,6 +18,7 @@ import torch
 
 from earmark.explain.faithfulness import Deletion, SanityCheck
 from earmark.explain.inversion import Inversion
+from earmark.explain.pages.channel import frequencies_text
 from earmark.explain.pages.explained import why
 from earmark.explain.pages.song import song_page, write_song_page
 from earmark.explain.report import SongReport, explain_song
@@ -123,13 +124,47 @@ def test_nothing_that_speaks_for_a_tag_is_told(report: SongReport) -> None:
     tag = report.explained[0]
     against = replace(tag.saliency, values=-np.abs(tag.saliency.values))
     assert "speaks against it" in why(report, replace(tag, saliency=against))
+    nothing = replace(tag.saliency, values=np.zeros_like(tag.saliency.values))
+    assert "Nothing in this moment speaks for beep or against it" in why(report, replace(tag, saliency=nothing))
+
+
+def test_where_and_when_a_tag_is_spoken_for_is_told(report: SongReport) -> None:
+    tag = report.explained[0]
+    values = np.zeros_like(tag.saliency.values)
+    values[(tag.saliency.frequencies > 2200) & (tag.saliency.frequencies < 2300), -1] = 1.0
+    for method in ("occlusion", "grad_cam"):
+        text = why(report, replace(tag, saliency=replace(tag.saliency, values=values, method=method)))
+        ((low, high),) = re.findall(r"strongest from ([\d.]+) kHz to ([\d.]+) kHz \(100 %\), and in time around", text)
+        assert float(low) <= 2.2 < 2.3 <= float(high)
+
+
+def test_a_layer_without_frequencies_is_not_said_to_tell_them(report: SongReport) -> None:
+    tag = report.explained[0]
+    values = np.zeros_like(tag.saliency.values)
+    values[:, -1] = 1.0
+    alike = replace(tag.saliency, values=values, method="grad_cam", layer="map")
+    text = why(report, replace(tag, saliency=alike))
+    assert "The layer map has no axis of frequency" in text
+    assert "kHz (" not in text
+
+
+def test_channels_that_all_speak_against_a_tag_are_not_said_to_add_to_it(report: SongReport) -> None:
+    tag = report.explained[0]
+    (layer,) = tag.layers
+    (one,) = layer.channels
+    assert "None that varies adds to beep" not in song_page(report)
+    worse = replace(layer, channels=(replace(one, contribution=-0.5),))
+    page = song_page(replace(report, explained=(replace(tag, layers=(worse,)),)))
+    assert "None that varies adds to beep" in page
+    assert "Channel 0, −0.50" in page
 
 
 def test_resting_channels_and_inversions_are_shown(report: SongReport) -> None:
     tag = report.explained[0]
     (layer,) = tag.layers
     (one,) = layer.channels
-    rest = replace(one, sound=None, heard=None, excerpts=None)
+    times_only = replace(one.excited, frequencies=None, values=one.excited.values[:1])
+    rest = replace(one, excited=times_only, sound=None, heard=None, excerpts=None)
     assert one.sound is not None
     inversion = Inversion(one.sound, "map", "waveform", 1.0, np.array([0.1]), 0.125)
     changed = replace(layer, channels=(rest,), n_still=3, inversion=inversion)
@@ -137,6 +172,8 @@ def test_resting_channels_and_inversions_are_shown(report: SongReport) -> None:
     assert "Nothing to hear" in page
     assert "No single tone makes it answer" in page
     assert "3 of them never vary here" in page
+    two_rows = replace(one.excited, frequencies=np.array([200.0, 900.0]), values=one.excited.values[:2])
+    assert "2 rows of frequency" in frequencies_text(replace(rest, excited=two_rows))
     assert "differs by 12 %" in page
     assert "Channels behind" not in song_page(replace(report, explained=(replace(tag, layers=()),)))
 

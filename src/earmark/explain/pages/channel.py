@@ -73,6 +73,9 @@ def _placed(
 
 def frequencies_text(one: ChannelReport) -> str:
     """Say which frequencies a channel hears."""
+    rows = one.excited.frequencies
+    if one.heard is None and rows is not None:
+        return f"Its map has {len(rows)} rows of frequency, too few to name a band."
     if one.heard is None:
         return "No single tone makes it answer: it is heard with all frequencies."
     peak, low, high = one.heard.band

@@ -131,37 +131,52 @@ def _blurred(values: NDArray[np.floating], weights: tuple[int, ...]) -> NDArray[
 
 
 def _in_words(saliency: Saliency, name: str) -> str:
-    """Say at which frequencies and times most of what speaks for a tag lies."""
-    pooled = np.maximum(saliency.values, 0.0).astype(np.float64)
+    """Say at which frequencies and times what speaks for a tag is strongest."""
+    values = saliency.values.astype(np.float64)
+    if not values.any():
+        return f"Nothing in this moment speaks for {name} or against it."
     top = saliency.grid.sample_rate / 2
     edges = mel_to_hz(np.linspace(0.0, float(hz_to_mel(np.array(top))), 13))
     bands = np.clip(np.searchsorted(edges, saliency.frequencies, side="right") - 1, 0, 11)
-    net = saliency.values.astype(np.float64)
-    by_band = np.array([net[bands == i].sum() for i in range(12)])
     n_parts = max(round((saliency.times[-1] - saliency.times[0]) / BLOCK_SECONDS), 1)
     parts = np.arange(len(saliency.times)) * n_parts // len(saliency.times)
-    by_time = np.array([net[:, parts == i].sum() for i in range(n_parts)])
-    if not pooled.any() or not by_band.max() > 0 or not by_time.max() > 0:
-        return f"Nothing in this moment speaks for {name}: what the network hears speaks against it."
-    best = [i for i in np.argsort(-by_band)[:2].tolist() if by_band[i] > 0]
-    share = by_band.clip(min=0).sum()
-    where = " and ".join(
-        f"from {hertz_text(float(edges[i]))} to {hertz_text(float(edges[i + 1]))} ({100 * by_band[i] / share:.0f} %)"
-        for i in best
-    )
-    whole = by_time.clip(min=0).sum()
-    moments = [i for i in np.argsort(-by_time)[:2].tolist() if by_time[i] > 0]
+    together = np.mean if saliency.method == "grad_cam" else np.sum  # the values of Grad-CAM have no sum
+    by_band = np.array([together(values[bands == i]) if (bands == i).any() else 0.0 for i in range(12)])
+    by_time = np.array([together(values[:, parts == i]) if (parts == i).any() else 0.0 for i in range(n_parts)])
+    if not by_band.max() > 0 or not by_time.max() > 0:
+        return f"On the whole nothing in this moment speaks for {name}: what the network hears speaks against it."
     at = " and ".join(
-        f"{_moment(float(saliency.times[parts == i].mean()))} ({100 * by_time[i] / whole:.0f} %)" for i in moments
+        f"{_moment(float(saliency.times[parts == i].mean()))} ({100 * share:.0f} %)" for i, share in _strongest(by_time)
+    )
+    if not _has_frequencies(saliency):
+        return (
+            f"What speaks for {name} is strongest around {at}. The layer {html.escape(saliency.layer)} has no axis of "
+            "frequency: the picture tells times only."
+        )
+    where = " and ".join(
+        f"from {hertz_text(float(edges[i]))} to {hertz_text(float(edges[i + 1]))} ({100 * share:.0f} %)"
+        for i, share in _strongest(by_band)
     )
     against = ""
     worst = int(by_band.argmin())
-    if by_band[worst] < -0.1 * share:
+    if by_band[worst] < -0.1 * by_band.clip(min=0).sum():
         against = (
             f" Most against it speaks the band from {hertz_text(float(edges[worst]))} to "
             f"{hertz_text(float(edges[worst + 1]))}."
         )
-    return f"Most of what speaks for {name} lies {where}, and in time around {at}.{against}"
+    return f"What speaks for {name} is strongest {where}, and in time around {at}.{against}"
+
+
+def _strongest(parts: Floats) -> list[tuple[int, float]]:
+    """Return the two largest parts, and their shares of all that are above zero."""
+    whole = parts.clip(min=0).sum()
+    return [(i, float(parts[i] / whole)) for i in np.argsort(-parts)[:2].tolist() if parts[i] > 0]
+
+
+def _has_frequencies(saliency: Saliency) -> bool:
+    """Say whether a saliency tells frequencies apart: Grad-CAM of a layer without such an axis does not."""
+    spread = float(np.ptp(saliency.values, axis=0).max(initial=0.0))
+    return saliency.method != "grad_cam" or spread > 1e-6 * float(np.abs(saliency.values).max(initial=0.0))
 
 
 def _moment(seconds: float) -> str:
@@ -221,7 +236,7 @@ def _faithfulness(deletion: Deletion, name: str, *, is_fair: bool) -> str:
         )
     number = (
         f"The area between the lines is {deletion.area:+.2f}: on average over the way, the log odds of the score are "
-        "so much lower than in random order."
+        f"so much {'lower' if deletion.area >= 0 else 'higher'} than in random order."
     )
     if is_fair:
         number += f" That is {100 * deletion.relative_area:.0f} % of what lies between this moment and silence."

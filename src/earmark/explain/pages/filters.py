@@ -370,8 +370,8 @@ def _layer(report: FilterReport, response: LayerResponse) -> str:
     )  # fmt: skip
     silent = f" {n - n_answering} of {n} channels answer no sine and are left out." if n_answering < n else ""
     width = parts.hertz_text(float(np.nanmedian(response.bands.half_power)))
-    noise = np.nanmedian(response.noise_bands.half_power) if response.noise_bands.peak.size else np.nan
-    by_noise = f", {parts.hertz_text(float(noise))} by band noise" if np.isfinite(noise) else ""
+    widths = response.noise_bands.half_power[np.isfinite(response.noise_bands.half_power)]
+    by_noise = f", {parts.hertz_text(float(np.median(widths)))} by band noise" if len(widths) else ""
     return (
         f"<div>{title}{parts.figure(picture, html.escape(f'Median width {width} by sines{by_noise}.{silent}'))}</div>"
     )

@@ -152,8 +152,8 @@ def _channels(report: SongReport, tag: TagReport) -> str:
         f"<h2>Channels behind {name}</h2>"
         f"<p>A layer of the network has many channels; each answers to something in the sound. Below are those that "
         f"add most to {name} in the moment explained above (between the lines), heard from {clock(start)} to "
-        f"{clock(end)}. The number behind each says by how much the log odds of {name} would fall without it. A sound "
-        "lets the song through where and when the channel answers, and nowhere else.</p>"
+        f"{clock(end)}. The number behind each says by about how much the log odds of {name} would fall without it. A "
+        "sound lets the song through where and when the channel answers, and nowhere else.</p>"
         + stretch_spectrogram(cut, report.sample_rate, (start, end), marks=chunk)
         + "".join(_layer(report, tag, layer) for layer in layers)
     )
@@ -167,6 +167,8 @@ def _layer(report: SongReport, tag: TagReport, layer: LayerReport) -> str:
         f"{layer.n_channels} channels.{still} One step every {seconds_text(layer.step_seconds)}, each of which sees "
         f"{seconds_text(layer.field_seconds)} of the song."
     )
+    if layer.channels and layer.channels[0].contribution <= 0:
+        facts += f" None that varies adds to {html.escape(tag.tag)}: those that take least from it come first."
     parts = [f"<h3>Layer {html.escape(layer.layer)}</h3><p class='muted'>{facts}</p>"]
     parts += [_channel(report, layer, one) for one in layer.channels]
     if layer.inversion is not None:
