@@ -7,8 +7,11 @@ import pytest
 import torch
 
 from earmark.errors import InputError, UnknownNameError, UsageError
+from earmark.explain.activations import activations
 from earmark.explain.comparing import cka, linear_cka, match_channels, matches_of
 from earmark.models.base import TaggingModel, build
+from earmark.models.raw_plans import Branch, Conv, Layer, Plan
+from earmark.models.raw_waveform import RawNet
 
 RNG = np.random.default_rng(0)
 
@@ -134,3 +137,23 @@ def test_chance_is_told_of_channels_that_only_change_slowly() -> None:
     quick = RNG.standard_normal((200, 20))
     assert matches_of(slow, slow[::-1]).chance > 0.6
     assert matches_of(quick, quick).chance < 0.3
+
+
+def test_what_networks_answer_to_the_seams_of_chunks_is_not_shared() -> None:
+    """Two filters as long as half a chunk, of two networks with chunks as long: padding ramps them at every seam."""
+    plan = Plan(layers=(Layer((Branch((Conv(2, 8001, 200),)),)),), has_norm=False, activation="relu", is_flat=False)
+    models = [RawNet(plan, n_tags=1, chunk_samples=16000).eval() for _ in range(2)]
+    generator = torch.Generator().manual_seed(0)
+    for one in models:
+        conv = one.layers[0].branches[0][0].conv
+        with torch.no_grad():
+            conv.weight.copy_(0.1 * torch.randn(conv.weight.shape, generator=generator) + 1.0)
+            conv.bias.zero_()
+    level = song(20.0) + 0.5  # a constant, of which a filter hears less at the seams
+    found = activations(models[0], level, "layer1", is_ranked=False, max_rate=None)["layer1"]
+    inside = found.times[~found.is_padded] % 1.0
+    assert 0.24 < inside.min() < 0.27
+    assert 0.73 < inside.max() < 0.76
+    assert found.values[0, 0, found.is_padded].min() < 0.6 * found.values[0, 0].max()
+    matches = match_channels(models[0], models[1], [level], layer_a="layer1", layer_b="layer1")
+    assert matches.n_cells == pytest.approx(20 * 6, abs=20)

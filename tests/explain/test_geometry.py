@@ -9,6 +9,7 @@ import torch
 from earmark.audio.filters import mel_to_hz
 from earmark.errors import UnknownNameError
 from earmark.explain.geometry import band_centres, first_convolutions, receptive_fields, row_centres, row_fields
+from earmark.explain.passages import quickly
 from earmark.models.base import build
 from earmark.models.raw_plans import Branch, Conv, Layer, Plan
 from earmark.models.raw_waveform import RawNet
@@ -43,6 +44,14 @@ def test_fields_equal_the_arithmetic(architecture: str, layers: Sequence[Sequenc
     assert [(one.n_samples, one.step_samples) for one in found] == field_of(layers)
     assert found[0].seconds == found[0].n_samples / model.sample_rate
     assert found[0].effective_samples == 0
+
+
+def test_fields_do_not_depend_on_how_a_network_saves_arithmetic() -> None:
+    model = build("musicnn", n_mid=8, n_units=8)
+    with quickly(model):
+        (found,) = receptive_fields(model, "temporal", is_effective=False)
+        assert model.is_fast
+    assert (found.n_samples, found.sees_all) == (512 + 127 * 256, False)
 
 
 def test_effective_fields_are_those_of_the_weights() -> None:

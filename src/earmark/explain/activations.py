@@ -48,6 +48,8 @@ class LayerMaps:
     layer : its name
     values : shape (C, F, T), in the order of the network's channels; F and T are one where a layer has no such axis
     times : middle of what each step sees, seconds of the song, shape (T,); ascending
+    is_padded : which steps see beyond the ends of their chunk, where a network pads with zeros or a mirror image, shape
+        (T,); none where every step sees all of the chunk
     step_seconds : between two steps of a chunk
     field_seconds : what one step sees
     frequencies : middle of what each row sees, Hz, shape (F,); None for networks on the waveform, and for one row
@@ -58,6 +60,7 @@ class LayerMaps:
     layer: str
     values: Maps
     times: Floats
+    is_padded: NDArray[np.bool_]
     step_seconds: float
     field_seconds: float
     frequencies: Floats | None
@@ -247,7 +250,7 @@ class _Builder:
         self.max_rate = max_rate
         self.starts: list[int] = []
         self.axes: dict[str, TimeAxis] = {}
-        self.parts: dict[str, list[tuple[Maps, Floats]]] = {name: [] for name in names}
+        self.parts: dict[str, list[tuple[Maps, Floats, NDArray[np.bool_]]]] = {name: [] for name in names}
         self.shares: dict[str, list[Floats]] = {name: [] for name in names}
 
     def add(self, start: int, values: Mapping[str, Maps], shares: Mapping[str, Floats]) -> None:
@@ -266,13 +269,13 @@ class _Builder:
             axis = self.axes[name]
             step = self._group(name)
             held, centres = _averaged(values[name][..., axis.kept], axis.centres, step)
-            times = centres + start
+            times, padded = centres + start, self._padded(name, centres)
             if len(times) > 1:  # one step stands for its chunk, also where that goes beyond the end of the song
                 first = begin if self.starts else -axis.step * step  # what lies before is padding alone
                 end = min(self.n_samples, start + self.model.chunk_samples)  # behind which most is padding
                 inside = (times < end) & (times > first - 1e-6)
-                held, times = held[..., inside], times[inside]
-            self.parts[name].append((held, times))
+                held, times, padded = held[..., inside], times[inside], padded[inside]
+            self.parts[name].append((held, times, padded))
             if shares:
                 self.shares[name].append(shares[name])
         self.starts.append(start)
@@ -295,8 +298,8 @@ class _Builder:
     def maps(self, name: str) -> LayerMaps:
         """Return the maps of a layer."""
         axis, rate = self.axes[name], self.model.sample_rate
-        values = np.concatenate([part for part, _ in self.parts[name]], axis=-1)
-        times = np.concatenate([times for _, times in self.parts[name]]) / rate + self.offset
+        parts, own_times, padded = zip(*self.parts[name], strict=True)
+        values, times = np.concatenate(parts, axis=-1), np.concatenate(own_times) / rate + self.offset
         field = stage_fields(self.model, tuple(self.names))[name]
         seen = self.model.chunk_samples if field.sees_all else field.width
         shares = np.mean(self.shares[name], axis=0) if self.shares[name] else None
@@ -305,12 +308,23 @@ class _Builder:
             layer=name,
             values=values,
             times=times,
+            is_padded=np.concatenate(padded),
             step_seconds=axis.step * self._group(name) / rate,
             field_seconds=min(seen, self.model.chunk_samples) / rate,
             frequencies=self._frequencies(name, values.shape[1]),
             contributions=shares,
             order=order,
         )
+
+    def _padded(self, name: str, centres: Floats) -> NDArray[np.bool_]:
+        """Tell which steps, by the middle of what they see in the chunk, see beyond its ends and its context."""
+        field = stage_fields(self.model, tuple(self.names))[name]
+        if field.sees_all or not field.step:
+            return np.zeros(len(centres), bool)
+        half = (field.width - 1) / 2 + field.step * (self._group(name) - 1) / 2
+        left, right = self.model.context
+        end = self.model.chunk_samples + right
+        return np.asarray((centres - half < -left) | (centres + half > end - 1))
 
     def _frequencies(self, name: str, n_rows: int) -> Floats | None:
         bands = band_centres(self.model.frontend) if n_rows > 1 else np.zeros(0)

@@ -12,6 +12,7 @@ from earmark.explain.passages import quickly
 from earmark.models.base import TaggingModel
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 _N_SHIFTS = 8
 _STEPS_PER_CELL = 4.0  # of faster maps so many neighbouring steps are averaged that this is left
@@ -61,6 +62,9 @@ def shifts(n: int) -> list[int]:
 class Cells:
     """The same moments of songs as two networks hear them.
 
+    Only steps that see no padding count, unless a layer has no others: what a network answers to the seams between its
+    chunks comes at the same times in any network with chunks as long, whatever the music.
+
     Parameters
     ----------
     a, b : of every song the maps of the first network, and those of the second
@@ -72,7 +76,7 @@ class Cells:
         self, a: Sequence[Activations], b: Sequence[Activations], cell_seconds: float, *, has_rows: bool
     ) -> None:
         self.sides, self.cell_seconds, self.has_rows = (a, b), cell_seconds, has_rows
-        self.known: dict[tuple[int, str], list[Floats]] = {}
+        self.known: dict[tuple[int, str], list[tuple[Floats, Mask]]] = {}
         both = zip(a, b, strict=True)  # rates may differ by a fraction of a cell
         self.lengths = [min(_n_cells(one, cell_seconds), _n_cells(other, cell_seconds)) for one, other in both]
 
@@ -85,34 +89,38 @@ class Cells:
         """How many moments of n cells there are in all songs."""
         return sum(length // n for length in self.lengths)
 
-    def table(self, side: int, layer: str, n: int) -> Floats:
-        """Return the features of moments of n cells, shape (n_moments, p)."""
+    def table(self, side: int, layer: str, n: int) -> tuple[Floats, Mask]:
+        """Return the features of moments of n cells, shape (n_moments, p), and which of them count, (n_moments,)."""
         if (side, layer) not in self.known:
             self.known[side, layer] = [
                 _cells(heard, heard[layer], self.cell_seconds, has_rows=self.has_rows) for heard in self.sides[side]
             ]
-        parts = []
-        for length, cells in zip(self.lengths, self.known[side, layer], strict=True):
-            whole = cells[: length // n * n]
-            parts.append(whole.reshape(length // n, n, cells.shape[1]).mean(axis=1))
-        return np.concatenate(parts)
+        parts, masks = [], []
+        for length, (cells, counts) in zip(self.lengths, self.known[side, layer], strict=True):
+            whole, weights = cells[: length // n * n], counts[: length // n * n].reshape(length // n, n)
+            sums = (whole.reshape(length // n, n, cells.shape[1]) * weights[:, :, None]).sum(axis=1)
+            parts.append(sums / np.maximum(weights.sum(axis=1), 1)[:, None])
+            masks.append(weights.any(axis=1))
+        return np.concatenate(parts), np.concatenate(masks)
 
 
 def _n_cells(heard: Activations, cell_seconds: float) -> int:
     return max(int(heard.n_seconds / cell_seconds + 1e-6), 1)
 
 
-def _cells(heard: Activations, maps: LayerMaps, cell_seconds: float, *, has_rows: bool) -> Floats:
-    """Average maps over moments, (C, F, T) -> (n_cells, C F), or (n_cells, C) without rows."""
+def _cells(heard: Activations, maps: LayerMaps, cell_seconds: float, *, has_rows: bool) -> tuple[Floats, Mask]:
+    """Average maps over moments, (C, F, T) -> (n_cells, C F), or (n_cells, C) without rows; and say which count."""
     values = maps.values.reshape(-1, maps.values.shape[-1]) if has_rows else maps.values.mean(axis=1)
+    counts = np.ones(len(maps.times), bool) if maps.is_padded.all() else ~maps.is_padded
     n_cells = _n_cells(heard, cell_seconds)
     begin = float(heard.chunk_starts[0])
     cell = np.floor((maps.times - begin) / cell_seconds).astype(int)
     middles = begin + (np.arange(n_cells) + 0.5) * cell_seconds
-    counts = np.bincount(cell[(cell >= 0) & (cell < n_cells)], minlength=n_cells)
     between = (maps.times[:-1] + maps.times[1:]) / 2
-    nearest = np.searchsorted(between, middles)
-    table = values[:, nearest].astype(np.float64).T
-    for i in np.flatnonzero(counts):
-        table[i] = values[:, cell == i].mean(axis=1)
-    return table
+    nearest = np.searchsorted(between, middles)  # what stands for a cell that no step lies in
+    table, mask = values[:, nearest].astype(np.float64).T, counts[nearest]
+    for i in np.unique(cell[(cell >= 0) & (cell < n_cells)]).tolist():
+        mask[i] = bool(counts[cell == i].any())
+        if mask[i]:
+            table[i] = values[:, (cell == i) & counts].mean(axis=1)
+    return table, mask

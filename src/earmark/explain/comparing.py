@@ -36,7 +36,7 @@ class LayerLikeness:
     chance : mean CKA where one network's answers are shifted in time against the other's, of the same shape: what
         layers have in common that change as slowly, whatever they hear
     n_moments : that the two layers were compared in, of all songs together, of the same shape
-    n_cells : the same for layers with steps shorter than a cell
+    n_cells : of the songs; fewer count where steps see padding
     cell_seconds : length of a cell
     """
 
@@ -139,6 +139,17 @@ def _gram(x: Floats, is_unbiased: bool) -> Floats:
     return gram
 
 
+def _centred(gram: Floats, is_unbiased: bool) -> Floats:
+    """Centre the features that a Gram matrix is of; without bias, with a diagonal of zeros."""
+    rows = gram.mean(axis=0, keepdims=True)
+    centred: Floats = gram - rows - rows.T + gram.mean()
+    if np.abs(centred).max() <= 1e-12 * np.abs(gram).max():  # all alike, but for rounding
+        return np.zeros_like(gram)
+    if is_unbiased:
+        np.fill_diagonal(centred, 0.0)
+    return centred
+
+
 def _cka(one: Floats, other: Floats, is_unbiased: bool) -> float:
     hsic = _unbiased_hsic if is_unbiased else _hsic
     own = hsic(one, one) * hsic(other, other)
@@ -190,7 +201,8 @@ def cka(
     A layer's features of a moment are its channels and rows, averaged over the steps that lie in it. Where the steps of
     one of two layers are farther apart than a cell, the two are compared in moments as long as such a step: a layer
     that has one step for a chunk is compared chunk by chunk. Repeating its answer in every cell would make any two such
-    layers look alike.
+    layers look alike. For the same reason steps that see the padding at the ends of a chunk are left out where a layer
+    has others: see `Cells`.
     """
     networks = open_model(model_a), open_model(model_b)
     names = [check_layers(network, own) for network, own in zip(networks, (layers_a, layers_b), strict=True)]
@@ -219,19 +231,25 @@ def likeness_of(
     cells = Cells(a, b, cell_seconds, has_rows=True)
     shape = len(a[0].layers), len(b[0].layers)
     values, chances, counts = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, np.intp)
-    grams: dict[tuple[int, str, int], Floats] = {}
+    grams: dict[tuple[int, str, int], tuple[Floats, NDArray[np.bool_]]] = {}
 
-    def gram(side: int, layer: str, n: int) -> Floats:
+    def gram(side: int, layer: str, n: int) -> tuple[Floats, NDArray[np.bool_]]:
         if (side, layer, n) not in grams:
-            grams[side, layer, n] = _gram(cells.table(side, layer, n), is_unbiased)
+            table, mask = cells.table(side, layer, n)
+            grams[side, layer, n] = _gram(table, is_unbiased=False), mask
         return grams[side, layer, n]
 
     for i, one in enumerate(a[0].layers):
         for j, other in enumerate(b[0].layers):
             n = max(cells.group(0, one), cells.group(1, other))
-            counts[i, j] = cells.n_moments(n)
+            if cells.n_moments(n) < _FEWEST_MOMENTS:
+                counts[i, j] = cells.n_moments(n)
+                continue
+            (x, counts_x), (y, counts_y) = gram(0, one, n), gram(1, other, n)
+            both = np.flatnonzero(counts_x & counts_y)
+            counts[i, j] = len(both)
             if counts[i, j] >= _FEWEST_MOMENTS:
-                x, y = gram(0, one, n), gram(1, other, n)
+                x, y = (_centred(whole[np.ix_(both, both)], is_unbiased) for whole in (x, y))
                 values[i, j] = _cka(x, y, is_unbiased)
                 chances[i, j] = np.mean([_cka(x, np.roll(y, (k, k), (0, 1)), is_unbiased) for k in shifts(len(x))])
     if counts.max() < _FEWEST_MOMENTS:
@@ -323,8 +341,9 @@ def match_heard(
     """
     cells = Cells(a, b, cell_seconds, has_rows=False)
     n = max(cells.group(0, layer_a), cells.group(1, layer_b))
-    tables = cells.table(0, layer_a, n), cells.table(1, layer_b, n)
-    return matches_of(*tables, threshold=threshold, models=(a[0].model, b[0].model), layers=(layer_a, layer_b))
+    (x, counts_x), (y, counts_y) = cells.table(0, layer_a, n), cells.table(1, layer_b, n)
+    both = counts_x & counts_y
+    return matches_of(x[both], y[both], threshold=threshold, models=(a[0].model, b[0].model), layers=(layer_a, layer_b))
 
 
 def matches_of(

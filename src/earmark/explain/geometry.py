@@ -9,6 +9,7 @@ Luo, W. et al. "Understanding the effective receptive field in deep convolutiona
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -75,6 +76,21 @@ class ReceptiveField:
     share: float
 
 
+@contextmanager
+def _as_written(model: TaggingModel) -> Iterator[TaggingModel]:
+    """Hold a model in eval mode and let it compute layer by layer: where it saves arithmetic, NaN spreads too far."""
+    parts = [part for part in model.modules() if isinstance(part, TaggingModel)]
+    before = [part.is_fast for part in parts]
+    try:
+        for part in parts:
+            part.is_fast = False
+        with at_rest(model):
+            yield model
+    finally:
+        for part, was_fast in zip(parts, before, strict=True):
+            part.is_fast = was_fast
+
+
 def stage_fields(model: TaggingModel, layers: Sequence[str]) -> dict[str, Field]:
     """Measure what the steps of some layers see, in samples of the chunk without its context.
 
@@ -91,7 +107,7 @@ def stage_fields(model: TaggingModel, layers: Sequence[str]) -> dict[str, Field]
     for (kind, _), fields in known.items():
         if kind == "time" and last in fields:  # a deeper layer was asked for before
             return {name: fields[name] for name in layers}
-    with at_rest(model), torch.no_grad():
+    with _as_written(model), torch.no_grad():
         known["time", last] = fields = _measured(model, last)
     return {name: fields[name] for name in layers}
 
@@ -125,7 +141,7 @@ def frame_field(model: TaggingModel) -> Field:
         if isinstance(module, PowerMel):
             before = module.n_fft // 2 if module.center else model.context[0]
             return Field(-before, module.hop_length, module.n_fft, False)
-    with at_rest(model):
+    with _as_written(model):
         return measure_frame(model.represent, torch.zeros(1, model.chunk_samples))
 
 
@@ -151,12 +167,10 @@ def first_convolutions(model: TaggingModel) -> list[tuple[str, nn.Conv1d | nn.Co
     for name, module in model.named_modules():
         if isinstance(module, nn.Conv1d | nn.Conv2d) and id(module) not in inside:
             watch(name, module)
-    was_fast, model.is_fast = model.is_fast, False
     try:
-        with at_rest(model), torch.no_grad():
+        with _as_written(model), torch.no_grad():
             model(torch.zeros(1, model.chunk_samples))
     finally:
-        model.is_fast = was_fast
         for handle in handles:
             handle.remove()
     return firsts
@@ -175,7 +189,7 @@ def row_fields(model: TaggingModel, last: str) -> dict[str, Field]:
     """
     known = _MEMORY.setdefault(model, {})
     if ("rows", last) not in known:
-        with at_rest(model), torch.no_grad():
+        with _as_written(model), torch.no_grad():
             known["rows", last] = _measured_rows(model, last)
     return known["rows", last]
 
