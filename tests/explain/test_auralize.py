@@ -20,7 +20,7 @@ from earmark.explain.auralize import (
     hear_channel,
     hear_map,
     joined,
-    resting_level,
+    resting_levels,
 )
 from earmark.explain.excerpts import exciting_excerpts
 from earmark.models.base import build
@@ -98,7 +98,9 @@ def test_rest_is_what_silence_gives() -> None:
     model = build("ds256f", n_tags=2).eval()
     with torch.no_grad():
         silent = model.intermediates(torch.zeros(1, model.chunk_samples), ["layer1"])["layer1"]
-    assert resting_level(model, "layer1", 3) == pytest.approx(float(silent[0, 3].median()), abs=1e-5)
+    rests = resting_levels(model, ["layer1"])["layer1"]
+    assert rests.shape == silent.shape[1:3]
+    assert rests[3] == pytest.approx(silent[0, 3].median(dim=-1).values.numpy(), abs=1e-5)
     found = channel_map(model, white_noise(4.0), "layer1", 3)
     assert found.values.shape == (40, found.times.size)
     assert found.times[-1] == pytest.approx(4.0, abs=0.1)

@@ -14,10 +14,13 @@ import torch
 
 from earmark.audio.loudness import TARGET
 from earmark.errors import InputError, UnknownNameError, UsageError
+from earmark.explain.activations import activations
 from earmark.explain.channels import choose_layers, contributions, timed_layers
+from earmark.explain.marking import mark_out
 from earmark.explain.naming import position_of
 from earmark.explain.report import SongReport, explain_song, find_tag
 from earmark.explain.report_arrays import to_arrays, write_arrays
+from earmark.explain.saliency import explain_tag
 from earmark.models.base import build, load
 
 from .planted import BAND, RATE, PlantedTagger, RawBandTagger, white_noise
@@ -162,6 +165,16 @@ def test_contributions_to_one_of_several_classes_are_to_its_log_odds() -> None:
     shares = contributions(network, song(), ["energies"], position=0, start=0)["energies"]
     assert shares[0] == pytest.approx(1.0, rel=1e-2)  # the log odds are log(first) - log(second)
     assert shares[1] == pytest.approx(-1.0, rel=1e-2)
+    first = activations(network, song()[: network.chunk_samples], "energies", tag="beep")["energies"].contributions
+    assert first == pytest.approx(shares, abs=1e-6)
+
+
+def test_a_saliency_of_a_whole_song_is_not_marked_out() -> None:
+    network, samples = planted(), white_noise(3.0)
+    whole = explain_tag(network, samples, tag="beep", method="occlusion")
+    with pytest.raises(InputError, match="whole song") as caught:
+        mark_out(network, samples, whole)
+    assert "moment" in str(caught.value.hint)
 
 
 def test_tags_are_found_by_other_names(write_run: Callable[..., Path]) -> None:

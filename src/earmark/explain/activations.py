@@ -26,6 +26,7 @@ from earmark.explain.opening import (
     at_rest,
     check_layers,
     four_axes,
+    log_odds,
     name_of,
     open_model,
     read_song,
@@ -148,8 +149,8 @@ def activations(
 
     Notes
     -----
-    The contribution of a channel to a tag is the sum of activation times gradient of the tag's logit over time and
-    frequency, averaged over the chunks: how much the logit would fall, to first order, if the channel were zero. In
+    The contribution of a channel to a tag is the sum of activation times gradient of the tag's log odds over time
+    and frequency, averaged over the chunks: how much these would fall, to first order, if the channel were zero. In
     general, the logits are summed, each weighted by its score (which the gradient does not pass through): what makes
     the network surer of what it says. Channels that speak against the tag come last.
 
@@ -198,7 +199,7 @@ def _heard(
         return maps, {}
     logits = stages["logits"]
     weights = activated(logits, model.card).detach()
-    goal = (weights * logits).sum() if target is None else logits[0, target]
+    goal = (weights * logits).sum() if target is None else log_odds(model, logits, target)[0]
     gradients = gradients_of(goal, [stages[name] for name in names])
     return maps, {
         name: (four_axes(stages[name] * gradient).detach()[0].double().sum(dim=(1, 2))).numpy()

@@ -227,7 +227,7 @@ def hear_channel(
     response : what the channel hears, see `hear_map`; for layers without an axis of frequency, such as those of
         networks on the waveform. Without it all frequencies are let through alike
     response_frequencies : that the response is of, Hz; evenly from 0 to half the sample rate unless given
-    resting : what the channel gives for silence; it is asked unless given
+    resting : what the channel gives for silence; asked row by row unless given, see `resting_levels`
     sharpness, target : see `hear_map`
     sample_rate : Hz, of samples that are given, if it is not that of the model
 
@@ -243,8 +243,8 @@ def hear_channel(
     network = open_model(model)
     samples = read_song(song, to_rate=network.sample_rate, sample_rate=sample_rate)
     found = channel_map(network, samples, layer, channel)
-    rest = resting_level(network, layer, channel) if resting is None else resting
-    excited = ChannelMap(excitation(found.values, resting=rest), found.times, found.frequencies)
+    rest = resting_levels(network, (layer,))[layer][channel][:, None] if resting is None else resting
+    excited = ChannelMap(excitation(found.values - rest), found.times, found.frequencies)
     return hear_map(
         samples,
         excited,
@@ -256,12 +256,22 @@ def hear_channel(
     )
 
 
-def resting_level(model: TaggingModel, layer: str, channel: int) -> float:
-    """Return what a channel gives for silence: the median of its map."""
+def resting_levels(model: TaggingModel, layers: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Return what each row of each channel of some layers gives for silence: the median over time.
+
+    Parameters
+    ----------
+    layers : names
+
+    Returns
+    -------
+    by layer, shape (C, F): rows at the ends of the frequencies see what a network pads them with, so that they rest
+    elsewhere than those in the middle
+    """
     silence = torch.zeros(1, model.chunk_samples + sum(model.context))
     with torch.no_grad(), at_rest(model), quickly(model):
-        value = four_axes(stages_until(model, silence, (layer,))[layer])
-    return float(value[0, channel].median())
+        stages = stages_until(model, silence, tuple(layers))
+    return {name: four_axes(stages[name])[0].median(dim=-1).values.double().numpy() for name in layers}
 
 
 def joined(pieces: Sequence[NDArray[np.floating[Any]]], sample_rate: int, *, fade_seconds: float = 0.02) -> Samples:

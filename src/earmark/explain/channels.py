@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from earmark.errors import InputError, UsageError
 from earmark.explain.activations import LayerMaps, activations, gradients_of
-from earmark.explain.auralize import ChannelMap, Sound, excitation, hear_map
+from earmark.explain.auralize import ChannelMap, Sound, excitation, hear_map, resting_levels
 from earmark.explain.bands import passbands
 from earmark.explain.excerpts import Excerpts
+from earmark.explain.geometry import steps_in_chunk
 from earmark.explain.inversion import Inversion
 from earmark.explain.opening import Samples, at_rest, check_layers, four_axes, log_odds, stages_until
 from earmark.explain.passages import cut_windows, quickly
@@ -112,8 +112,7 @@ class Ears:
 
     Attributes
     ----------
-    resting : by layer, what each row of each channel gives for silence, the median over time, shape (C, F): rows at the
-        ends of the frequencies see what a network pads them with, so that they rest elsewhere
+    resting : by layer, what each row of each channel gives for silence, shape (C, F)
     """
 
     model: TaggingModel
@@ -122,10 +121,7 @@ class Ears:
     _heard: dict[str, tuple[Floats, Floats]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        silence = torch.zeros(1, self.model.chunk_samples + sum(self.model.context))
-        with torch.no_grad(), at_rest(self.model), quickly(self.model):
-            stages = stages_until(self.model, silence, self.layers)
-        self.resting = {name: four_axes(stages[name])[0].median(dim=-1).values.double().numpy() for name in self.layers}
+        self.resting = resting_levels(self.model, self.layers)
 
     def measured(self, layer: str) -> tuple[Floats, Floats]:
         """Return frequencies (N,), Hz, and how far each channel is from silence for a sine there, (C, N)."""
@@ -138,15 +134,7 @@ class Ears:
 
 def timed_layers(model: TaggingModel) -> tuple[str, ...]:
     """Return the layers with an axis of time, in the order of the network."""
-    return tuple(_steps(model))
-
-
-def _steps(model: TaggingModel) -> dict[str, int]:
-    """Return how many steps a chunk has in every layer that has several."""
-    silence = torch.zeros(1, model.chunk_samples + sum(model.context))
-    with torch.no_grad(), at_rest(model), quickly(model):
-        stages = model.stages(model.represent(silence, has_context=True))
-        return {name: value.shape[-1] for name, value in stages if value.ndim > 2 and value.shape[-1] > 1}
+    return tuple(steps_in_chunk(model))
 
 
 def choose_layers(model: TaggingModel, layers: Sequence[str] = ()) -> tuple[str, ...]:
@@ -168,7 +156,7 @@ def choose_layers(model: TaggingModel, layers: Sequence[str] = ()) -> tuple[str,
     UsageError
         If a layer has no axis of time, so that it cannot be heard along a song.
     """
-    steps = _steps(model)
+    steps = steps_in_chunk(model)
     if layers:
         names = check_layers(model, layers)
         for name in names:

@@ -5,24 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from earmark.audio.loudness import ABSOLUTE_GATE, TARGET, loudness, matched
 from earmark.errors import InputError, UsageError
 from earmark.explain.activations import activations
-from earmark.explain.auralize import Sound, check_timed, joined, make_sound
-from earmark.explain.opening import (
-    Model,
-    Samples,
-    Song,
-    at_rest,
-    check_layers,
-    four_axes,
-    open_model,
-    read_song,
-    stages_until,
-)
+from earmark.explain.auralize import Sound, check_timed, joined, make_sound, resting_levels
+from earmark.explain.opening import Model, Samples, Song, check_layers, open_model, read_song
 from earmark.explain.passages import quickly
 from earmark.models.base import TaggingModel
 from earmark.tagger import MIN_SECONDS, SILENCE
@@ -171,22 +160,18 @@ def excerpts_of_channels(
     return found
 
 
-def _rests(model: TaggingModel, channels: Sequence[tuple[str, int]]) -> dict[tuple[str, int], float]:
-    """Return what each channel gives for silence: the median of its map."""
-    layers = tuple(dict.fromkeys(layer for layer, _ in channels))
-    silence = torch.zeros(1, model.chunk_samples + sum(model.context))
-    with torch.no_grad(), at_rest(model), quickly(model):
-        stages = stages_until(model, silence, layers)
-    values = {name: four_axes(stages[name])[0].flatten(1) for name in layers}
+def _rests(model: TaggingModel, channels: Sequence[tuple[str, int]]) -> dict[tuple[str, int], NDArray[np.float64]]:
+    """Return what the rows of each channel give for silence, shape (F,)."""
+    levels = resting_levels(model, tuple(dict.fromkeys(layer for layer, _ in channels)))
     for layer, channel in channels:
-        n = len(values[layer])
+        n = len(levels[layer])
         if not 0 <= channel < n:
             raise UsageError(f"layer {layer!r} has {n} channels, no channel {channel}", hint=f"0 to {n - 1}")
-    return {(layer, channel): float(values[layer][channel].median()) for layer, channel in channels}
+    return {(layer, channel): levels[layer][channel] for layer, channel in channels}
 
 
 def _excitations(
-    model: TaggingModel, samples: Samples, rests: Mapping[tuple[str, int], float]
+    model: TaggingModel, samples: Samples, rests: Mapping[tuple[str, int], NDArray[np.float64]]
 ) -> dict[tuple[str, int], tuple[NDArray[np.floating[Any]], NDArray[np.float64]]]:
     """Return how far each channel is from rest over a song, shape (T,), and the times of the steps, seconds.
 
@@ -206,7 +191,7 @@ def _excitations(
             check_timed(model, found[name])
             times[name].append(found[name].times + start / model.sample_rate)
         for (name, channel), rest in rests.items():
-            aways[name, channel].append(np.abs(found[name].values[channel] - rest).mean(axis=0))  # (T',)
+            aways[name, channel].append(np.abs(found[name].values[channel] - rest[:, None]).mean(axis=0))  # (T',)
     return {one: (np.concatenate(aways[one]), np.concatenate(times[one[0]])) for one in rests}
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -20,10 +19,10 @@ from earmark.audio.frontends import Raw
 from earmark.errors import UsageError
 from earmark.explain.ascent import PreferredInputs, preferred_inputs
 from earmark.explain.bands import Coverage, MelComparison, compare_with_mel, coverage
-from earmark.explain.filters import FirstLayer, first_layer
-from earmark.explain.geometry import ReceptiveField, first_convolutions, receptive_fields
+from earmark.explain.filters import VANISHED, FirstLayer, cell_edges, first_layer, vanished
+from earmark.explain.geometry import ReceptiveField, first_convolutions, receptive_fields, steps_in_chunk
 from earmark.explain.mel_filters import MelFilters, mel_filters
-from earmark.explain.opening import Model, at_rest, check_layers, name_of, open_model
+from earmark.explain.opening import Model, check_layers, name_of, open_model
 from earmark.explain.responses import LayerResponse, StageChange, compare_stages, layer_responses
 from earmark.explain.shapes import nearest_shapes
 from earmark.files import replacing
@@ -35,7 +34,6 @@ Flags = NDArray[np.bool_]
 Progress = Callable[[float, str], None]
 
 N_FFT = 8192  # of the first filters' responses
-VANISHED = 1e-6  # of the largest, see `never_vary`
 TABLES = (".npz", ".csv")
 COLUMNS = (
     "model", "layer", "channel", "measured", "peak", "centroid", "low", "high", "bandwidth", "rectangular",
@@ -168,7 +166,7 @@ def look_at_filters(
     say(0.0, "loading")
     outer = open_model(model)
     network = heard_network(outer)
-    asked = _with_steps(network) if layers is None else layers
+    asked = (tuple(steps_in_chunk(network)) or network.layer_names) if layers is None else layers
     names = check_layers(network, asked) if asked else ()
     n_parts, done = 2 + len(names) * (2 if preferred else 1), 1
     say(0.0, "first filters")
@@ -244,9 +242,7 @@ def never_vary(model: TaggingModel, module: str, kernels: Floats) -> Flags:
     stands next in the same module found no variance in training: at most a millionth of the largest standard
     deviation, as of a filter that never came through the ReLU before it.
     """
-    flat = np.asarray(kernels, np.float64).reshape(len(kernels), -1)
-    sizes = np.sqrt((flat**2).mean(axis=1))
-    still = sizes <= VANISHED * sizes.max(initial=0.0)
+    still = vanished(kernels)
     norm = _norm_behind(model, module, len(kernels))
     if norm is not None and norm.running_var is not None:
         deviation = norm.running_var.double().sqrt().cpu().numpy()
@@ -411,14 +407,6 @@ def _cell(number: float) -> str:
     return "" if np.isnan(number) else f"{number:.6g}"
 
 
-def _with_steps(network: TaggingModel) -> tuple[str, ...]:
-    """Return the layers that have several steps in a chunk; all of a network that has none."""
-    with at_rest(network), torch.no_grad():
-        stages = network.stages(network.represent(torch.zeros(1, network.chunk_samples)))
-        names = tuple(name for name, value in stages if value.ndim > 2 and value.shape[-1] > 1)
-    return names or network.layer_names
-
-
 def _first_filters(network: TaggingModel) -> tuple[FirstLayer | None, tuple[MelFilters, ...], str]:
     """Return the first filters, on the waveform or on bands, or why there are none."""
     if hears_waveform(network):
@@ -462,9 +450,7 @@ def _against_mel(first: FirstLayer | None, dead: Mapping[str, Flags]) -> MelComp
 def _covered(first: FirstLayer | None, dead: Mapping[str, Flags]) -> Coverage | None:
     if first is None:
         return None
-    hertz = first.frequencies
-    edges = np.concatenate([hertz[:1], (hertz[:-1] + hertz[1:]) / 2, hertz[-1:]])
-    return coverage(edges, first.magnitudes[_alive(first, dead)])
+    return coverage(cell_edges(first.frequencies), first.magnitudes[_alive(first, dead)])
 
 
 def _norm_behind(model: TaggingModel, module: str, n_channels: int) -> nn.BatchNorm1d | nn.BatchNorm2d | None:

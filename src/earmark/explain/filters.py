@@ -17,6 +17,8 @@ from earmark.models.base import TaggingModel
 
 Floats = NDArray[np.float64]
 
+VANISHED = 1e-6  # of the largest filter: what is no larger answers nothing
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FirstLayer:
@@ -98,13 +100,29 @@ def first_layer(model: Model, *, n_fft: int = 8192, scale: MelScale = "slaney") 
         magnitudes=magnitudes[order],
         bands=bands,
         mel=compare_with_mel(bands.peak, network.sample_rate, scale=scale) if n_heard >= 3 else None,
-        coverage=coverage(_cells(frequencies), magnitudes),
+        coverage=coverage(cell_edges(frequencies), magnitudes),
     )
 
 
-def _cells(frequencies: Floats) -> Floats:
+def cell_edges(frequencies: Floats) -> Floats:
     """Return the edges halfway between frequencies; the first and the last cell end where these do."""
     return np.concatenate([frequencies[:1], (frequencies[:-1] + frequencies[1:]) / 2, frequencies[-1:]])
+
+
+def vanished(kernels: Floats) -> NDArray[np.bool_]:
+    """Tell which filters weight decay has brought to nothing, so that what they answer does not depend on the sound.
+
+    Parameters
+    ----------
+    kernels : shape (N, ...)
+
+    Returns
+    -------
+    shape (N,): whether the root of the mean square of the weights is at most a millionth of the largest of all
+    """
+    flat = np.asarray(kernels, np.float64).reshape(len(kernels), -1)
+    sizes = np.sqrt((flat**2).mean(axis=1))
+    return np.asarray(sizes <= VANISHED * sizes.max(initial=0.0))
 
 
 def _first_filters(model: TaggingModel) -> list[tuple[str, Floats]]:

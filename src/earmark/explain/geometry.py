@@ -130,6 +130,13 @@ def _ended(stages: Iterator[tuple[str, Tensor]], last: str) -> Iterator[tuple[st
             return
 
 
+def steps_in_chunk(model: TaggingModel) -> dict[str, int]:
+    """Return how many steps a chunk has in every layer with an axis of time, in the order of the network."""
+    with at_rest(model), torch.no_grad():
+        stages = model.stages(model.represent(torch.zeros(1, model.chunk_samples)))
+        return {name: value.shape[-1] for name, value in stages if value.ndim > 2 and value.shape[-1] > 1}
+
+
 def frame_field(model: TaggingModel) -> Field:
     """Say what a frame of the front end sees, in samples of the chunk without its context.
 

@@ -47,7 +47,14 @@ def mark_out(model: TaggingModel, samples: Samples, saliency: Saliency) -> Marke
     ----------
     model, samples : that the saliency is of
     saliency : of a moment
+
+    Raises
+    ------
+    InputError
+        If the saliency is of a whole song.
     """
+    if saliency.moment is None:
+        raise InputError("a saliency of a whole song has no sound of its own", hint="explain a moment: moment=")
     with quickly(model):
         hearing = again(saliency, model, samples)
         labels = blocks(hearing.grid, hearing.n_frames, n_bands=N_BANDS, seconds=BLOCK_SECONDS)

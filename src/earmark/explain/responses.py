@@ -17,8 +17,8 @@ from torch import Tensor
 
 from earmark.audio.filters import hz_to_mel, mel_to_hz
 from earmark.errors import UsageError
-from earmark.explain.bands import Coverage, Passbands, coverage, passbands
-from earmark.explain.geometry import ReceptiveField, receptive_fields, runner, time_axes
+from earmark.explain.bands import HALF_POWER, Coverage, Passbands, coverage, passbands
+from earmark.explain.geometry import ReceptiveField, receptive_fields, runner, steps_in_chunk, time_axes
 from earmark.explain.opening import Model, at_rest, check_layers, four_axes, open_model
 from earmark.models.base import TaggingModel
 
@@ -180,9 +180,7 @@ def layer_responses(
     """
     network = open_model(model)
     if layers is None:
-        with at_rest(network), torch.no_grad():
-            stages = network.stages(network.represent(torch.zeros(1, network.chunk_samples)))
-            layers = [name for name, value in stages if value.ndim > 2 and value.shape[-1] > 1]
+        layers = tuple(steps_in_chunk(network))
     names = check_layers(network, layers)
     bounds = _edges(network.sample_rate, n_bands, 20.0, None, None)
     return _measured(network, names, bounds, level_db, measure, seed, on_progress or (lambda _, __: None))
@@ -453,7 +451,7 @@ def _lengths(envelope: Floats, step: float) -> Floats:
 def _passed(response: LayerResponse) -> NDArray[np.bool_]:
     """Which bands any channel passes with half its power or more, shape (K,)."""
     relative = _relative(response)
-    return np.asarray((relative >= np.sqrt(0.5)).any(axis=0))
+    return np.asarray((relative >= HALF_POWER).any(axis=0))
 
 
 def _profile(response: LayerResponse) -> Floats:

@@ -11,10 +11,10 @@ import torch
 
 from earmark.explain.bands import compare_with_mel
 from earmark.explain.filter_report import FilterReport, look_at_filters
-from earmark.explain.filters import first_layer
+from earmark.explain.filters import first_layer, vanished
 from earmark.explain.mel_filters import MelFilters, mel_filters
 from earmark.explain.pages.filters import filters_page, mel_verdict, write_filters_page
-from earmark.explain.pages.gallery import band_gallery, gallery_key, vanished, waveform_gallery
+from earmark.explain.pages.gallery import band_gallery, gallery_key, waveform_gallery
 from earmark.explain.shapes import Shape
 from earmark.models.base import build
 from earmark.models.raw_plans import Branch, Conv, Layer, Plan
@@ -109,6 +109,8 @@ def test_verdicts_tell_mel_from_equal_steps_and_from_neither() -> None:
     assert mel_verdict(compare_with_mel(MEL_64, RATE)).startswith("The centres follow a mel scale: slope 1.")
     slow = mel_verdict(compare_with_mel(MEL_64 / 2, RATE))
     assert slow.startswith("The centres follow a mel scale, but climb more slowly: slope 0.5")
+    quick = mel_verdict(compare_with_mel(MEL_64 * 1.5, RATE))
+    assert quick.startswith("The centres follow a mel scale, but climb faster: slope 1.5")
     even = mel_verdict(compare_with_mel(np.linspace(0, 8000, 66)[1:-1], RATE))
     assert "in equal steps of Hz rather than on a mel scale" in even
     neither = mel_verdict(compare_with_mel(np.repeat([200.0, 7000.0], 32), RATE))

@@ -94,6 +94,8 @@ def mel_verdict(mel: MelComparison) -> str:
     if mel.r2 >= 0.95 and mel.r2 > mel.linear_r2:
         if mel.slope < 0.8:
             return f"The centres follow a mel scale, but climb more slowly: {numbers}."
+        if mel.slope > 1.25:
+            return f"The centres follow a mel scale, but climb faster: {numbers}."
         return f"The centres follow a mel scale: {numbers}."
     if mel.linear_r2 >= 0.95:
         return f"The centres lie in equal steps of Hz rather than on a mel scale: {numbers}."

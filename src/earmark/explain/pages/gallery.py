@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio.filters import hz_to_mel
-from earmark.explain.filters import FirstLayer
+from earmark.explain.filters import FirstLayer, vanished
 from earmark.explain.mel_filters import MelFilters
 from earmark.explain.pages.images import GALLERY, coloured, png
 from earmark.explain.pages.parts import curves, hertz_text
@@ -50,7 +50,7 @@ def band_gallery(
     filters : of one size
     most : filters drawn at most, those nearest to each shape in turn; all unless given
     is_dead : filters that are left out, shape (N,); unless given, those whose weights have all but vanished, see
-        `vanished`
+        `earmark.explain.filters.vanished`
     is_sorted : by shape, the most frequent first, then by correlation; else in the order of the network
 
     Returns
@@ -62,22 +62,6 @@ def band_gallery(
     if not is_sorted:
         chosen.sort()
     return f'<div class="gallery">{"".join(_band_filter(filters, i) for i in chosen)}</div>'
-
-
-def vanished(kernels: Floats) -> NDArray[np.bool_]:
-    """Tell which filters weight decay has brought to nothing, so that what they answer does not depend on the sound.
-
-    Parameters
-    ----------
-    kernels : shape (N, ...)
-
-    Returns
-    -------
-    shape (N,): whether the root of the mean square of the weights is at most a millionth of the largest of all
-    """
-    flat = np.asarray(kernels, np.float64).reshape(len(kernels), -1)
-    sizes = np.sqrt((flat**2).mean(axis=1))
-    return np.asarray(sizes <= 1e-6 * sizes.max(initial=0.0))
 
 
 def gallery_key(filters: MelFilters) -> str:
