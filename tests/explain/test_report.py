@@ -247,6 +247,13 @@ def test_songs_that_are_too_long_for_a_page_are_told(monkeypatch: pytest.MonkeyP
     assert "cut" in str(caught.value.hint)
 
 
+def test_a_stretch_that_is_too_long_to_hear_channels_on_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("earmark.explain.activations.MAX_BYTES", 1000)
+    with pytest.raises(UsageError, match="layer 'map' on 3 s: the maps would take") as caught:
+        explain_song(planted(), white_noise(3.0), tags=["beep"], method="occlusion")
+    assert "--seconds" in str(caught.value.hint)
+
+
 def test_silent_chunks_are_not_explained() -> None:
     samples = white_noise(3 * SECONDS, level=0.05)
     samples[round(SECONDS * RATE) :] = 0.0

@@ -139,7 +139,7 @@ def song(
 
     target = _target(song, output_)
     moment = None if at is None else seconds_of(at)
-    names = [path for folder in library or () for path in find_audio([folder])]
+    names = find_audio(library or ())
     chosen = choose_model(tags or (), model)
     _check_extra(needs_pictures=target.suffix.lower() != ".npz")
     network = _load(chosen, quiet=quiet)

@@ -219,13 +219,24 @@ def hear_layers(
     -------
     one for each layer. Channels that never vary in the stretch are passed over; so are those that speak against the
     tag, as long as one speaks for it
+
+    Raises
+    ------
+    UsageError
+        If the maps of a layer on the stretch would take more than 2 GiB.
     """
     model = ears.model
     cut = samples[round(start * model.sample_rate) : round(end * model.sample_rate)]
     reports = []
     for name in ears.layers:
-        with quickly(model):
-            maps = activations(model, cut, name, is_ranked=False, max_rate=None)[name]
+        try:
+            with quickly(model):
+                maps = activations(model, cut, name, is_ranked=False, max_rate=None)[name]
+        except UsageError as error:  # too large, which is told by what this function does not take
+            raise UsageError(
+                f"layer {name!r} on {end - start:.0f} s: {error.message}",
+                hint="hear its channels on a shorter stretch (--seconds), or choose another layer",
+            ) from error
         swings = np.ptp(maps.values.reshape(maps.n_channels, -1), axis=1)
         moves = swings > STILL * max(float(swings.max(initial=0.0)), 1e-30)
         order = [int(i) for i in np.argsort(-shares[name], kind="stable") if moves[i]]

@@ -29,7 +29,7 @@ def test_times_stand_where_they_are() -> None:
         (0.0, "0:10"),
         *((pytest.approx(i / 6), f"0:{10 + 5 * i}") for i in range(1, 7)),
     )
-    assert len(time_axis(0.0, 7200.0).ticks) <= 13
+    assert len(time_axis(0.0, 7200.0).ticks) <= 9
     assert time_axis(0.2, 0.9).ticks[0] == (pytest.approx(0.0), "0.2 s")
 
 

@@ -317,10 +317,10 @@ def seconds_text(seconds: float) -> str:
 
     Examples
     --------
-    >>> seconds_text(0.0123), seconds_text(0.9), seconds_text(2.5), seconds_text(0.0001)
-    ('12.3 ms', '900 ms', '2.5 s', '0.1 ms')
+    >>> seconds_text(0.0123), seconds_text(0.9), seconds_text(0.9996), seconds_text(2.5), seconds_text(0.0001)
+    ('12.3 ms', '900 ms', '1 s', '2.5 s', '0.1 ms')
     """
-    return f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+    return f"{1000 * seconds:.3g} ms" if seconds < 0.9995 else f"{seconds:.3g} s"
 
 
 def percent(share: float) -> str:

@@ -16,7 +16,7 @@ from earmark.plots.text import clock
 
 Floats = NDArray[np.float64]
 
-TIMES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
+TIMES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 HERTZ = (50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000)
 MOST_TICKS = 8
 LINE = 13  # height of a text beside a panel, pixels
@@ -67,10 +67,10 @@ def hertz_text(hertz: float) -> str:
 
     Examples
     --------
-    >>> hertz_text(500), hertz_text(2000), hertz_text(2345.6)
-    ('500 Hz', '2 kHz', '2.35 kHz')
+    >>> hertz_text(500), hertz_text(999.7), hertz_text(2345.6)
+    ('500 Hz', '1 kHz', '2.35 kHz')
     """
-    return f"{hertz / 1000:.3g} kHz" if hertz >= 1000 else f"{hertz:.3g} Hz"
+    return f"{hertz / 1000:.3g} kHz" if hertz >= 999.5 else f"{hertz:.3g} Hz"
 
 
 def panel(
