@@ -97,6 +97,8 @@ def test_a_tag_that_silence_has_too_is_told(report: SongReport) -> None:
     holes = replace(usual, score_only=0.05)
     assert "sound with such holes" in why(report, replace(tag, marked=holes))
     assert "sound with such holes" not in why(report, replace(tag, marked=usual))
+    unseen = replace(usual, score_only=0.001, score_silence=0.002)  # both are written as less than 0.01
+    assert "sound with such holes" not in why(report, replace(tag, marked=unseen))
     always = replace(tag.marked, score_whole=0.6, score_silence=0.5)
     text = why(report, replace(tag, marked=always))
     assert "to silence, too: 0.50, and 0.60 here" in text

@@ -198,13 +198,15 @@ def _residual_note(saliency: Saliency) -> str:
 def _sounds(tag: TagReport) -> str:
     marked, start = tag.marked, float(tag.saliency.times[0])
     share = f"{100 * MARKED:.0f} %"
+    texts = score_html(marked.score_only), score_html(marked.score_silence)
+    is_lower = marked.score_only < marked.score_silence and texts[0] != texts[1]  # so that the page shows it
     return (
         '<div class="sounds">'
         + _sound(tag.sound, "The moment", marked.score_whole, tag.start)
         + _sound(marked.only, f"Only the {share} that speak most for it", marked.score_only, start)
         + _sound(marked.without, "The same without them", marked.score_without, start)
         + "</div>"
-        + (HOLES if marked.score_only < marked.score_silence else "")
+        + (HOLES if is_lower else "")
     )
 
 
@@ -231,7 +233,7 @@ def _faithfulness(deletion: Deletion, name: str, *, is_fair: bool) -> str:
     else:
         verdict = (
             f"<p class='note'><b>No, not for this moment.</b> Taking away what is marked, the most important first, "
-            f"lowers the score faster than only {beaten} of {n} random orders. The picture does not show why the "
+            f"lowers the score faster than in only {beaten} of {n} random orders. The picture does not show why the "
             f"network says {name}; try another method or moment.</p>"
         )
     number = (
