@@ -42,6 +42,16 @@ def test_cka_ignores_rotation_scale_and_shift_only(is_unbiased: bool) -> None:
     assert linear_cka(x, x @ RNG.standard_normal((12, 12)), is_unbiased=is_unbiased) < 0.98
 
 
+def test_cka_is_that_of_the_paper() -> None:
+    """Kornblith et al. 2019, equation 5: from the features themselves, not from their Gram matrices."""
+    x, y = torch.randn(40, 6), torch.randn(40, 9)
+    y[:, :3] += x[:, :3]
+    x, y = x - x.mean(dim=0), y - y.mean(dim=0)
+    expected = (y.T @ x).norm() ** 2 / ((x.T @ x).norm() * (y.T @ y).norm())
+    found = linear_cka(x.double().numpy(), y.double().numpy(), is_unbiased=False)
+    assert found == pytest.approx(float(expected), abs=1e-5)
+
+
 def test_independent_features_are_not_alike_without_the_bias() -> None:
     wide, other = RNG.standard_normal((60, 500)), RNG.standard_normal((60, 500))
     assert abs(linear_cka(wide, other)) < 0.1

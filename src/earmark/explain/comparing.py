@@ -52,6 +52,8 @@ class LayerLikeness:
     def best(self) -> tuple[str, str, float]:
         """Return the two layers that are most alike, and their CKA.
 
+        Pairs that were compared in less than a quarter of the most moments are passed over: theirs are unsure.
+
         Raises
         ------
         InputError
@@ -59,7 +61,9 @@ class LayerLikeness:
         """
         if np.isnan(self.cka).all():
             raise InputError("no two layers vary in these songs", hint="other songs, or other layers")
-        i, j = np.unravel_index(int(np.nanargmax(self.cka)), self.cka.shape)
+        known = np.isfinite(self.cka)
+        sure = known & (self.n_moments >= self.n_moments[known].max() / 4)
+        i, j = np.unravel_index(int(np.where(sure, self.cka, -np.inf).argmax()), self.cka.shape)
         return self.layers_a[int(i)], self.layers_b[int(j)], float(self.cka[i, j])
 
 

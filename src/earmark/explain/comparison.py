@@ -37,6 +37,7 @@ OnProgress = Callable[[float, str], None]
 
 LAYER_SECONDS, CHANNEL_SECONDS = 0.5, 0.1  # of the moments in which layers, and channels, are compared
 _AS_ALIKE = 0.05  # of CKA, below the highest: pairs of layers that are as much alike
+_STILL = 0.02  # deviation of a map from 0 to 1 that always says the same
 _TRIES = 4  # channels looked at for each one that is wanted, until enough of them can be heard
 
 
@@ -379,7 +380,7 @@ class _Listener:
                 break
             self.tell(len(shared) / (3 * n), "hearing shared channels")
             a, b = self.heard(0, one), self.heard(1, other)
-            if a.sound is not None and b.sound is not None:
+            if _is_lively(a) and _is_lively(b):
                 shared.append(SharedChannel(a=a, b=b, correlation=float(matches.correlation_a[one])))
         sides = []
         for side, (alone, partners, correlations) in enumerate(
@@ -394,7 +395,7 @@ class _Listener:
                     break
                 self.tell((1 + side + len(found) / n) / 3, "hearing channels that one network has alone")
                 one = self.heard(side, channel)
-                if one.sound is not None:
+                if _is_lively(one):
                     found.append(
                         UniqueChannel(
                             heard=one, partner=int(partners[channel]), correlation=float(correlations[channel])
@@ -402,6 +403,11 @@ class _Listener:
                     )
             sides.append(tuple(found))
         return tuple(shared), sides[0], sides[1]
+
+
+def _is_lively(one: ChannelReport) -> bool:
+    """Say whether a channel comes and goes, and can be heard."""
+    return one.sound is not None and float(one.excited.values.std()) > _STILL
 
 
 def _tags(

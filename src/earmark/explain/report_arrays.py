@@ -56,7 +56,7 @@ def to_arrays(report: SongReport) -> Arrays:
         for layer in tag.layers:
             _add(found, f"{tag.tag}/{layer.layer}", _of_layer(layer))
             for one in layer.channels:
-                _add(found, f"{tag.tag}/{layer.layer}/{one.channel}", _of_channel(one))
+                _add(found, f"{tag.tag}/{layer.layer}/{one.channel}", channel_arrays(one))
     return found
 
 
@@ -97,7 +97,8 @@ def _of_layer(layer: LayerReport) -> Arrays:
     return found if layer.inversion is None else found | _of_sound("inverted", layer.inversion.sound)
 
 
-def _of_channel(one: ChannelReport) -> Arrays:
+def channel_arrays(one: ChannelReport) -> Arrays:
+    """Return the map and seconds of a channel; map_frequencies, frequencies, response and sound if there are any."""
     found: Arrays = {"map": one.excited.values, "seconds": one.excited.times}
     if one.excited.frequencies is not None:
         found["map_frequencies"] = one.excited.frequencies
