@@ -135,6 +135,9 @@ def test_songs_that_cannot_be_explained_are_told(cli: Cli, run: Path, tmp_path: 
         answer = cli("explain", name, "-m", run)
         assert answer.status == 1
         assert words in answer.err
+    answer = cli("explain", "none.wav", "-m", "musicnn.pons_msd")  # whose weights would have to be fetched
+    assert answer.status == 1
+    assert "no such file" in answer.err
 
 
 def test_a_song_is_never_written_over(cli: Cli, run: Path) -> None:

@@ -142,6 +142,7 @@ def song(
     names = find_audio(library or ())
     chosen = choose_model(tags or (), model)
     _check_extra(needs_pictures=target.suffix.lower() != ".npz")
+    _check_song(song)
     network = _load(chosen, quiet=quiet)
     from earmark.explain.report import explain_song
 
@@ -172,6 +173,16 @@ def _target(song: str, given: str | None) -> Path:
     check_free(str(target), source=song, force=True)
     make_folders([target])
     return target
+
+
+def _check_song(song: str) -> None:
+    """Tell what is no music before a model is loaded; a pipe can be read once only, and is told when it is."""
+    from earmark.audio.io import open_audio
+    from earmark.batch import STDIN
+
+    if song != STDIN and (Path(song).is_file() or not Path(song).exists()):
+        with open_audio(song):
+            pass
 
 
 def seconds_of(text: str) -> float:

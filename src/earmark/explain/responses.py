@@ -358,11 +358,12 @@ def sweeps(edges: Floats, sample_rate: int, n_samples: int, rms: float) -> Tenso
     -------
     shape (K, n_samples)
     """
-    t = np.arange(n_samples) / sample_rate
-    low, high = edges[:-1, None], edges[1:, None]
-    phase = 2 * np.pi * (low * t + (high - low) * t**2 / (2 * n_samples / sample_rate))
-    sounds = np.sqrt(2) * rms * np.sin(phase) * _fade(n_samples, sample_rate)
-    return torch.from_numpy(sounds.astype(np.float32))
+    t, fade = np.arange(n_samples) / sample_rate, _fade(n_samples, sample_rate)
+    sounds = np.empty((len(edges) - 1, n_samples), np.float32)  # one by one: of a long chunk they are many
+    for sound, (low, high) in zip(sounds, itertools.pairwise(edges.tolist()), strict=True):
+        phase = 2 * np.pi * (low * t + (high - low) * t**2 / (2 * n_samples / sample_rate))
+        sound[:] = np.sqrt(2) * rms * np.sin(phase) * fade
+    return torch.from_numpy(sounds)
 
 
 def band_noises(edges: Floats, sample_rate: int, n_samples: int, rms: float, seed: int) -> Tensor:
@@ -370,13 +371,14 @@ def band_noises(edges: Floats, sample_rate: int, n_samples: int, rms: float, see
     rng = np.random.default_rng(seed)
     frequencies = np.fft.rfftfreq(n_samples, 1 / sample_rate)
     spectrum = rng.standard_normal((2, len(frequencies)))
-    sounds = []
-    for low, high in itertools.pairwise(edges.tolist()):
+    fade = _fade(n_samples, sample_rate)
+    sounds = np.empty((len(edges) - 1, n_samples), np.float32)
+    for sound, (low, high) in zip(sounds, itertools.pairwise(edges.tolist()), strict=True):
         inside = (frequencies >= low) & (frequencies < high)
         inside[np.argmin(np.abs(frequencies - (low + high) / 2))] = True  # a band may lie between two frequencies
         noise = np.fft.irfft((spectrum[0] + 1j * spectrum[1]) * inside, n_samples)
-        sounds.append(noise * rms / np.sqrt((noise**2).mean()))
-    return torch.from_numpy((np.array(sounds) * _fade(n_samples, sample_rate)).astype(np.float32))
+        sound[:] = noise * rms / np.sqrt((noise**2).mean()) * fade
+    return torch.from_numpy(sounds)
 
 
 def _fade(n_samples: int, sample_rate: int) -> Floats:
