@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earmark.cli import explain_filters, options, output
+from earmark.cli import explain_compare, explain_filters, options, output
 from earmark.errors import InputError, MissingExtraError, UnknownNameError, UsageError
 from earmark.progress import ProgressBar
 
@@ -86,6 +86,7 @@ Check = Annotated[
 def register(parent: typer.Typer) -> None:
     """Add the commands."""
     app.command("filters")(explain_filters.filters)
+    app.command("compare")(explain_compare.compare)
     parent.add_typer(app, name="explain", help="Why a song gets its tags: see and hear what a network listens to.")
 
 
