@@ -9,7 +9,7 @@ import pytest
 
 collect_ignore = ["golden/make_frontends.py"]  # needs librosa; run by hand
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # several processes share the cores: one thread each, else they wait for another
+if "PYTEST_XDIST_WORKER" in os.environ:  # several processes share the cores: one thread each, else they wait
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SHARED = Path(os.environ.get("EARMARK_TEST_SHARED", Path(__file__).resolve().parents[2] / "shared"))

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import earmark
-from earmark.cli.teach import spread
+from earmark.cli.app import spread
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

@@ -109,11 +109,14 @@ def split_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
     return [*options, *arguments[end:]], len(options) < end
 
 
+def spread(arguments: Sequence[str]) -> list[str]:
+    """Write out what may be left out on the command line, as the parser wants it."""
+    return explain.spread(teach.spread(arguments))
+
+
 def _run(arguments: list[str], *, debug: bool) -> int:
     try:
-        status = typer.main.get_command(app).main(
-            explain.spread(teach.spread(arguments)), prog_name="earmark", standalone_mode=False
-        )
+        status = typer.main.get_command(app).main(spread(arguments), prog_name="earmark", standalone_mode=False)
     except _ParserError as problem:
         context = getattr(problem, "ctx", None)
         hint = f"{context.command_path} --help" if context is not None else "earmark --help"

@@ -122,7 +122,7 @@ def _layers(found: Comparison) -> str:
         "<p>CKA (centred kernel alignment) asks whether two layers find the same moments of the music alike and the "
         "same ones different. 1: as one says, so does the other, up to rotation and scale. 0: nothing in common.</p>"
         f"<p><b>Most alike are {_name(one)} of A and {_name(other)} of B: {value:.2f}</b> "
-        f"(by chance {likeness.chance[i, j]:.2f}).</p>"
+        f"(by chance {likeness.chance[i, j]:.2f}), of the pairs that were compared in enough moments.</p>"
         + figure(
             _heat(likeness, found.layers),
             "Rows: layers of A, from the first down to the last. Columns: layers of B. Compared in moments of "
