@@ -62,6 +62,14 @@ def test_a_sound_comes_back_at_its_length_and_level(rate: int) -> None:
     assert np.sqrt(np.mean(heard[heard_rate // 4 : heard_rate // 2] ** 2)) == pytest.approx(0.4 / np.sqrt(2), rel=0.05)
 
 
+@pytest.mark.parametrize("hertz", [440, 7300])
+def test_high_sounds_are_as_loud_as_low_ones(hertz: int) -> None:
+    wave = (0.1 * np.sin(2 * np.pi * hertz * np.arange(32_000) / 16_000)).astype(np.float32)
+    heard, _ = soundfile.read(io.BytesIO(base64.b64decode(sound(wave, 16_000).split(",")[1])))
+    middle = heard[len(heard) // 4 : len(heard) // 2]
+    assert 20 * np.log10(np.sqrt(2) * middle.std() / 0.1) == pytest.approx(0.0, abs=0.5)
+
+
 def test_no_sound_is_told() -> None:
     with pytest.raises(InputError, match="empty"):
         sound(np.zeros(0, np.float32), 16_000)

@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
 MAX_COLUMNS = 900
+MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # Hz
+HEADROOM = 4 / 3  # at 16 kHz, what is above 7 kHz would be lost
 FOR, AGAINST = DARK.ramp, (DARK.ramp[0], "#1f5f6b", "#3fb6b2", "#c9fff2")  # what speaks for something, and against it
 SPECTRUM = DARK.ramp
 GALLERY = (LIGHT.categories[0], "#f3f5f8", LIGHT.categories[3])  # from below zero over zero to above
@@ -123,7 +125,8 @@ def sound(waveform: NDArray[np.floating], sample_rate: int) -> str:
     Parameters
     ----------
     waveform : shape (n,), in [-1, 1]
-    sample_rate : Hz; one that MP3 knows, else the sound is brought to the next higher one
+    sample_rate : Hz; the sound is brought to a rate of MP3 that is higher by a third or more, since encoders cut off the
+        uppermost frequencies
 
     Raises
     ------
@@ -134,8 +137,7 @@ def sound(waveform: NDArray[np.floating], sample_rate: int) -> str:
 
     if not waveform.size:
         raise InputError("an empty sound")
-    known = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-    rate = next((rate for rate in known if rate >= sample_rate), known[-1])
+    rate = next((rate for rate in MP3_RATES if rate >= HEADROOM * sample_rate), MP3_RATES[-1])
     samples = waveform if rate == sample_rate else soxr.resample(waveform, sample_rate, rate)
     memory = io.BytesIO()
     encode(memory, [np.clip(samples, -1, 1).astype(np.float32)], rate, "MP3", "MPEG_LAYER_III")
