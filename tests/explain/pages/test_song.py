@@ -16,6 +16,7 @@ pytest.importorskip("PIL")
 
 import torch
 
+from earmark.audio.loudness import TARGET, loudness
 from earmark.explain.faithfulness import Deletion, SanityCheck
 from earmark.explain.inversion import Inversion
 from earmark.explain.pages.channel import frequencies_text
@@ -23,7 +24,7 @@ from earmark.explain.pages.explained import why
 from earmark.explain.pages.song import song_page, write_song_page
 from earmark.explain.report import SongReport, explain_song
 
-from ..planted import RATE, PlantedTagger, RawBandTagger, white_noise
+from ..planted import PlantedTagger, RawBandTagger, white_noise
 
 WHEN = (0.4, 0.8)
 
@@ -57,9 +58,10 @@ def test_every_sound_plays_and_says_when_it_is(report: SongReport) -> None:
         r'<audio[^>]*src="data:audio/mpeg;base64,([^"]+)"[^>]*?(?:data-start="([\d.]+)")?>', song_page(report)
     )
     assert len(found) == 6  # the song, the moment, what is marked and the rest, a channel, its excerpts
-    lengths = [len(soundfile.read(io.BytesIO(base64.b64decode(data)))[0]) / RATE for data, _ in found]
-    assert lengths[0] == pytest.approx(3.0, abs=0.1)
-    assert lengths[1] == pytest.approx(1.0, abs=0.1)
+    sounds = [soundfile.read(io.BytesIO(base64.b64decode(data)), dtype="float32") for data, _ in found]
+    assert len(sounds[0][0]) / sounds[0][1] == pytest.approx(3.0, abs=0.1)
+    assert len(sounds[1][0]) / sounds[1][1] == pytest.approx(1.0, abs=0.1)
+    assert loudness(*sounds[0]) == pytest.approx(TARGET, abs=1.0)
     assert [at for _, at in found][:2] == ["0.000", "1.000"]
     assert [at for _, at in found][-1] == ""
 

@@ -6,14 +6,30 @@ from numpy.typing import NDArray
 
 from earmark.audio.filters import hz_to_mel
 from earmark.explain.channels import ChannelReport
+from earmark.explain.marking import audible
 from earmark.explain.opening import Samples
-from earmark.explain.pages.images import SPECTRUM, coloured, fewer_columns, mel_rows, png
-from earmark.explain.pages.parts import Axis, curves, hertz_text, image, mel_axis, panel, time_axis
+from earmark.explain.pages.images import SPECTRUM, coloured, fewer_columns, mel_rows, png, sound
+from earmark.explain.pages.parts import Axis, curves, hertz_text, image, mel_axis, panel, player, time_axis
 from earmark.explain.passages import analyse, grid_for
 
 Floats = NDArray[np.float64]
 
 RANGE_DB = 80.0  # of a spectrogram
+
+
+def song_player(samples: Samples, sample_rate: int, *, label: str, start: float) -> str:
+    """Return a player of the song, as loud as the sounds of its channels are.
+
+    Parameters
+    ----------
+    samples : shape (S,)
+    sample_rate : Hz
+    label : what it plays
+    start : where in the song it begins, seconds
+    """
+    heard = audible(samples, sample_rate)
+    address = sound(samples, sample_rate) if heard is None else sound(heard.waveform, heard.sample_rate)
+    return player(address, label=label, start=start)
 
 
 def stretch_spectrogram(samples: Samples, sample_rate: int, span: tuple[float, float], *, marks: str = "") -> str:

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from earmark.explain.channels import ChannelReport
 from earmark.explain.comparing import LayerLikeness
 from earmark.explain.comparison import Comparison, SharedChannel, UniqueChannel
-from earmark.explain.pages.channel import channel_picture, frequencies_text, stretch_spectrogram, tone_response
+from earmark.explain.pages.channel import (
+    channel_picture,
+    frequencies_text,
+    song_player,
+    stretch_spectrogram,
+    tone_response,
+)
 from earmark.explain.pages.images import SPECTRUM, coloured, sound
 from earmark.explain.pages.parts import figure, outline, page, panel, player, table, write_page
 from earmark.plots.envelope import waveform_envelope
@@ -78,7 +84,7 @@ def _song(found: Comparison) -> str:
     envelope = waveform_envelope([found.waveform], columns=1200)
     return (
         f"<h2>{_name(found.songs[0])}, {clock(found.start)} to {clock(found.end)}</h2>"
-        + player(sound(found.waveform, found.sample_rate), label=clean(found.songs[0]), start=found.start)
+        + song_player(found.waveform, found.sample_rate, label=clean(found.songs[0]), start=found.start)
         + panel(outline(envelope), label="waveform", height=56, span=span)
         + stretch_spectrogram(found.waveform, found.sample_rate, span)
     )

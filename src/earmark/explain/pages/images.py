@@ -125,8 +125,8 @@ def sound(waveform: NDArray[np.floating], sample_rate: int) -> str:
     Parameters
     ----------
     waveform : shape (n,), in [-1, 1]
-    sample_rate : Hz; the sound is brought to a rate of MP3 that is higher by a third or more, since encoders cut off the
-        uppermost frequencies
+    sample_rate : Hz; the sound is brought to a rate of MP3 that is higher by a third or more, since encoders cut the
+        uppermost frequencies off
 
     Raises
     ------

@@ -10,7 +10,13 @@ from earmark.audio.filters import hz_to_mel
 from earmark.explain.channels import ChannelReport, LayerReport
 from earmark.explain.filter_report import FilterReport
 from earmark.explain.filters import FirstLayer
-from earmark.explain.pages.channel import channel_picture, frequencies_text, stretch_spectrogram, tone_response
+from earmark.explain.pages.channel import (
+    channel_picture,
+    frequencies_text,
+    song_player,
+    stretch_spectrogram,
+    tone_response,
+)
 from earmark.explain.pages.explained import score_html, why
 from earmark.explain.pages.filters import mel_verdict, seconds_text
 from earmark.explain.pages.gallery import band_gallery, gallery_key, waveform_gallery
@@ -90,8 +96,8 @@ def _head(report: SongReport) -> str:
         f"<h1>{html.escape(clean(report.song))}</h1>"
         f"<p>What the network <code>{html.escape(report.model)}</code> hears in it, over {length}: {what}. "
         "A score runs from 0 (surely not) to 1 (surely).</p>"
-        f"<p class='muted'>Sounds are played as the network hears them: mono, {report.sample_rate / 1000:g} kHz. Click "
-        "into a picture to play from there.</p>"
+        f"<p class='muted'>Sounds are played as the network hears them: mono, {report.sample_rate / 1000:g} kHz; all "
+        "are equally loud. Click into a picture to play from there.</p>"
     )
 
 
@@ -107,7 +113,7 @@ def _whole(report: SongReport) -> str:
     picture = image(png(coloured(grid, SPECTRUM, high=max(float(grid.max()), 0.1))), is_smooth=False)
     return (
         "<h2>The song</h2>"
-        + player(sound(report.waveform, report.sample_rate), label=clean(report.song), start=0.0)
+        + song_player(report.waveform, report.sample_rate, label=clean(report.song), start=0.0)
         + '<div class="wide">'
         + panel(outline(envelope) + marks, label="waveform of the song", height=70, is_timed=True)
         + panel(
