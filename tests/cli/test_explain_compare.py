@@ -69,7 +69,6 @@ def test_a_page_and_a_table(
     ("arguments", "error", "match"),
     [
         (("-o", "c.txt"), UsageError, "cannot be written as .txt"),
-        (("-o", "nowhere/c.html"), UsageError, "no folder"),
         (("-o", "."), UsageError, "is a folder"),
         (("--layer-a", "layr1"), UnknownNameError, "layer 'layr1'"),
         (("--layer-b", "pooled"), UsageError, "no axis of time"),

@@ -37,15 +37,15 @@ def on_bands(write_run: Callable[..., Path]) -> Path:
 def test_a_page_of_a_run(
     command: Callable[..., None], raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command(raw, "-o", tmp_path / "f.html", "--bands", 6, "--layer", "layer1")
-    page = (tmp_path / "f.html").read_text()
+    command(raw, "-o", tmp_path / "new" / "f.html", "--bands", 6, "--layer", "layer1")
+    page = (tmp_path / "new" / "f.html").read_text()
     assert "What the filters of raw hear" in page
     assert "<td>layer1</td>" in page
     assert "<td>layer2</td>" not in page.split("How much of the sound")[0]
     out, err = capsys.readouterr()
     assert out == ""
     assert "raw: 128 first filters, 1 layer measured. The centres" in err
-    assert f"written to {tmp_path / 'f.html'}" in err
+    assert f"written to {tmp_path / 'new' / 'f.html'}" in err
 
 
 def test_several_networks_in_one_picture_and_one_table(
@@ -87,7 +87,6 @@ def test_networks_on_bands_are_drawn_as_responses(
         (("a", "-o", "f"), "without a suffix", ".html .png"),
         (("a", "-o", "."), "is a folder", "filters.html"),
         (("a", "-o", "f.csv", "--figure", "stages"), "--figure goes with a picture", "leave it out"),
-        (("a", "-o", "nowhere/f.png"), "there is no folder nowhere", "create it"),
         (("m.onnx", "-o", "f.html"), "an exported ONNX graph has neither layers", "what it was exported from"),
     ],
 )

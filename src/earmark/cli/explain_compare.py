@@ -86,7 +86,7 @@ def compare(
 
 def _target(given: str, songs: "Sequence[str]") -> Path:
     """Refuse what cannot be written, or may be music, before any work."""
-    from earmark.batch import check_free
+    from earmark.batch import check_free, make_folders
 
     target = Path(given)
     if target.is_dir():
@@ -97,12 +97,11 @@ def _target(given: str, songs: "Sequence[str]") -> Path:
             f"{target.name}: a comparison cannot be written as {suffix or 'a file without a suffix'}",
             hint=f"choose one of {' '.join(SUFFIXES)}",
         )
-    if not target.absolute().parent.is_dir():
-        raise UsageError(f"{target}: there is no folder {target.parent}", hint="create it first")
     for song in songs:
         check_free(str(target), source=song, force=True)
     if suffix in PAGES and find_spec("PIL") is None:
         raise MissingExtraError("pages of what a network hears", "explain")
+    make_folders([target])
     return target
 
 

@@ -79,12 +79,15 @@ def filters(
     target = Path(output_path)
     suffix = target.suffix.lower()
     _check(target, len(models), has_figure=figure is not None)
+    from earmark.batch import make_folders
+
     try:
         from earmark.explain import filter_report, pictures
         from earmark.explain.opening import open_model
         from earmark.explain.pages.filters import write_filters_page
     except ImportError as error:
         raise MissingExtraError("looking at filters", "explain") from error
+    make_folders([target])
     with ProgressBar("listening to filters", enabled=False if quiet else None) as bar:
         networks = []
         for name in models:
@@ -141,8 +144,6 @@ def _check(target: Path, n_models: int, *, has_figure: bool) -> None:
         raise UsageError(
             f"--figure goes with a picture, not with {target.name}", hint="leave it out, or write .png, .svg or .pdf"
         )
-    if not target.absolute().parent.is_dir():
-        raise UsageError(f"{target}: there is no folder {target.parent}", hint="create it first")
 
 
 def _kind(networks: "Sequence[TaggingModel]", models: "Sequence[str]", figure: FigureChoice | None) -> FigureChoice:

@@ -25,14 +25,13 @@ from earmark.explain.opening import (
     Song,
     at_rest,
     check_layers,
-    four_axes,
     log_odds,
     name_of,
     open_model,
     read_song,
     tag_index,
 )
-from earmark.models.base import TaggingModel, activated
+from earmark.models.base import TaggingModel, activated, four_axes
 
 Floats = NDArray[np.float64]
 Maps = NDArray[np.float32]

@@ -17,19 +17,9 @@ from earmark.audio.loudness import TARGET, loudness, matched
 from earmark.errors import InputError, UsageError
 from earmark.explain.activations import LayerMaps, activations
 from earmark.explain.grad_cam import map_on_grid, response_at
-from earmark.explain.opening import (
-    Model,
-    Samples,
-    Song,
-    at_rest,
-    check_layers,
-    four_axes,
-    open_model,
-    read_song,
-    stages_until,
-)
+from earmark.explain.opening import Model, Samples, Song, at_rest, check_layers, open_model, read_song, stages_until
 from earmark.explain.passages import analyse, check_heard, grid_for, quickly, synthesise
-from earmark.models.base import TaggingModel
+from earmark.models.base import TaggingModel, four_axes
 
 _TOO_SLOW = 4000  # Hz; loudness is defined above it
 _TOP = 0.995  # share of a map below what is let through whole: a single spike does not make everything else faint

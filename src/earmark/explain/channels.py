@@ -19,10 +19,10 @@ from earmark.explain.bands import passbands
 from earmark.explain.excerpts import Excerpts
 from earmark.explain.geometry import steps_in_chunk
 from earmark.explain.inversion import Inversion
-from earmark.explain.opening import Samples, at_rest, check_layers, four_axes, log_odds, stages_until
+from earmark.explain.opening import Samples, at_rest, check_layers, log_odds, stages_until
 from earmark.explain.passages import cut_windows, quickly
 from earmark.explain.responses import layer_response
-from earmark.models.base import TaggingModel
+from earmark.models.base import TaggingModel, four_axes
 
 Floats = NDArray[np.float64]
 

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from earmark.audio.frontends import Cqt, Mfcc, PowerMel, Raw
 from earmark.errors import InputError
-from earmark.explain.opening import Model, at_rest, check_layers, four_axes, open_model
-from earmark.models.base import TaggingModel
+from earmark.explain.opening import Model, at_rest, check_layers, open_model
+from earmark.models.base import TaggingModel, four_axes
 from earmark.models.fields import Field, measure_fields, measure_frame
 from earmark.models.harmonic import HarmonicSpectrum
 from earmark.models.windowing import Windowed

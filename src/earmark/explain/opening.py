@@ -187,13 +187,6 @@ def log_odds(model: TaggingModel, logits: Tensor, position: int) -> Tensor:
     return own - torch.logsumexp(others, dim=1)
 
 
-def four_axes(value: Tensor) -> Tensor:
-    """Bring a stage to (B, C, F, T): (B, C) and (B, C, T) get axes of length one."""
-    if value.ndim == 2:
-        return value[:, :, None, None]
-    return value[:, :, None, :] if value.ndim == 3 else value
-
-
 def stages_until(model: TaggingModel, waveform: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
     """Run a model as far as the deepest of some layers, and return these.
 

@@ -19,8 +19,8 @@ from earmark.audio.filters import hz_to_mel, mel_to_hz
 from earmark.errors import UsageError
 from earmark.explain.bands import HALF_POWER, Coverage, Passbands, coverage, passbands
 from earmark.explain.geometry import ReceptiveField, receptive_fields, runner, steps_in_chunk, time_axes
-from earmark.explain.opening import Model, at_rest, check_layers, four_axes, open_model
-from earmark.models.base import TaggingModel
+from earmark.explain.opening import Model, at_rest, check_layers, open_model
+from earmark.models.base import TaggingModel, four_axes
 
 Floats = NDArray[np.float64]
 Progress = Callable[[float, str], None]

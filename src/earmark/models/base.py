@@ -102,7 +102,7 @@ class TaggingModel(nn.Module):
         for name in wanted:
             if name not in self.layer_names:
                 raise UnknownNameError("layer", name, self.layer_names)
-        found = {name: _four_axes(value) for name, value in self.stages(self.represent(waveform)) if name in wanted}
+        found = {name: four_axes(value) for name, value in self.stages(self.represent(waveform)) if name in wanted}
         return {name: found[name] for name in wanted}
 
     def _stage(self, waveform: Tensor, wanted: str) -> Tensor:
@@ -156,7 +156,7 @@ def activated(logits: Tensor, card: ModelCard | None) -> Tensor:
     return torch.softmax(logits, dim=1) if is_one_of_many else torch.sigmoid(logits)
 
 
-def _four_axes(value: Tensor) -> Tensor:
+def four_axes(value: Tensor) -> Tensor:
     """Bring a stage to (B, C, F, T): (B, C) and (B, C, T) get axes of length one."""
     if value.ndim == 2:
         return value[:, :, None, None]
