@@ -102,6 +102,7 @@ MODULES = (
     "earmark.sources.likes_csv",
     "earmark.explain.report",
     "earmark.explain.channels",
+    "earmark.explain.sound_files",
     "earmark.explain.activations",
     "earmark.explain.saliency",
     "earmark.explain.faithfulness",

@@ -1,6 +1,7 @@
 """`earmark explain` from what is typed to what is written, and what it says when it cannot."""
 
 import importlib.util
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import soundfile
 
 pytest.importorskip("torch")
 
+from earmark.audio.loudness import TARGET, loudness
 from earmark.cli.explain import choose_model, spread
 from earmark.errors import UnknownNameError, UsageError
 
@@ -68,7 +70,7 @@ def test_a_page_and_its_numbers_are_written(cli: Cli, song: Path, run: Path, mus
     pytest.importorskip("PIL")
     answer = cli(
         "explain", song, "-m", run, "-t", "hip hop", "--method", "occlusion", "--at", "0:01", "--channels", "1",
-        "--library", music, "--layer", "layer1",
+        "--library", music, "--layer", "layer1", "--sounds", "heard",
     )  # fmt: skip
     assert answer.status == 0, answer.err
     assert answer.out == ""
@@ -79,6 +81,11 @@ def test_a_page_and_its_numbers_are_written(cli: Cli, song: Path, run: Path, mus
     assert "of 9 random orders" in answer.err
     assert "written to a song.explained.html" in answer.err
     assert "broken.mp3" in answer.err  # in the library, and left out
+    sounds = sorted(Path("heard").iterdir())
+    assert re.fullmatch(r"Hip-Hop layer1 \d+ excerpts\.wav", sounds[0].name)
+    assert {one.name for one in sounds} >= {"Hip-Hop marked.wav", "Hip-Hop moment.wav", "Hip-Hop without.wav"}
+    assert f"{len(sounds)} sounds written to heard" in answer.err
+    assert loudness(*soundfile.read(Path("heard") / "Hip-Hop moment.wav")) == pytest.approx(TARGET, abs=0.1)
     quiet = cli(
         "explain",
         song,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from earmark.cli import explain_compare, explain_filters, options, output
+from earmark.cli.networks import load_network
 from earmark.errors import InputError, MissingExtraError, UnknownNameError, UsageError
 from earmark.progress import ProgressBar
 
@@ -78,6 +79,9 @@ Library = Annotated[
     typer.Option("--library", metavar="FOLDER", help="Music to find what excites each channel most; repeatable."),
 ]
 Invert = Annotated[bool, typer.Option("--invert", help="Make a sound of all that each layer keeps; a minute each.")]
+Sounds = Annotated[
+    str | None, typer.Option("--sounds", metavar="FOLDER", help="Write the sounds of the page as WAV files, too.")
+]
 Check = Annotated[
     bool, typer.Option("--check", help="Compare with networks of shuffled weights; takes four times as long.")
 ]
@@ -128,6 +132,7 @@ def song(
     library: Library = None,
     invert: Invert = False,
     check: Check = False,
+    sounds: Sounds = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Write a page of what a network hears in a song, and why it gives its tags.
@@ -144,8 +149,9 @@ def song(
     chosen = choose_model(tags or (), model)
     _check_extra(needs_pictures=target.suffix.lower() != ".npz")
     _check_song(song)
-    network = _load(chosen, quiet=quiet)
+    network = load_network(chosen, quiet=quiet)
     from earmark.explain.report import explain_song
+    from earmark.explain.sound_files import write_sounds
 
     with ProgressBar("explaining", enabled=False if quiet else None) as bar:
         report = explain_song(
@@ -155,8 +161,11 @@ def song(
         )  # fmt: skip
         bar.update(1.0, f"writing {target.name}", force=True)
         _write(target, report)
+        n_sounds = 0 if sounds is None else len(write_sounds(sounds, report))
     if not quiet:
         output.note(f"{summary(report)}\nwritten to {target}")
+        if sounds is not None:
+            output.note(f"{output.counted(n_sounds, 'sound')} written to {sounds}")
 
 
 def _target(song: str, given: str | None) -> Path:
@@ -259,17 +268,6 @@ def _is_installed(name: str) -> bool:
         return find_spec(name) is not None
     except ValueError:  # it is being kept from being imported
         return False
-
-
-def _load(model: str, *, quiet: bool) -> "TaggingModel":
-    from earmark.explain.opening import open_model
-    from earmark.models.paths import is_path
-    from earmark.models.weights import pull
-
-    if not is_path(model):
-        with output.download_progress(quiet=quiet) as fetched:
-            pull(model, progress=fetched)
-    return open_model(model)
 
 
 def _songs(

@@ -8,6 +8,7 @@ import typer
 
 from earmark.cli import options, output
 from earmark.cli.explain_filters import differing_parts
+from earmark.cli.networks import load_network
 from earmark.errors import MissingExtraError, UsageError
 from earmark.progress import ProgressBar
 
@@ -72,7 +73,7 @@ def compare(
         from earmark.explain.comparison import compare_models
     except ImportError as error:
         raise MissingExtraError("comparing networks", "explain") from error
-    networks = _load(a, quiet=quiet), _load(b, quiet=quiet)
+    networks = load_network(a, quiet=quiet), load_network(b, quiet=quiet)
     with ProgressBar("comparing", enabled=False if quiet else None) as bar:
         found = compare_models(
             networks[0], networks[1], names, layer_a=layer_a, layer_b=layer_b, threshold=threshold, n_sounds=channels,
@@ -103,17 +104,6 @@ def _target(given: str, songs: "Sequence[str]") -> Path:
         raise MissingExtraError("pages of what a network hears", "explain")
     make_folders([target])
     return target
-
-
-def _load(model: str, *, quiet: bool) -> "TaggingModel":
-    from earmark.explain.opening import open_model
-    from earmark.models.paths import is_path
-    from earmark.models.weights import pull
-
-    if not is_path(model):
-        with output.download_progress(quiet=quiet) as fetched:
-            pull(model, progress=fetched)
-    return open_model(model)
 
 
 def _called(networks: "tuple[TaggingModel, TaggingModel]", a: str, b: str) -> tuple[str, str] | None:

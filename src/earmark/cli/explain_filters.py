@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from earmark.cli import options, output
+from earmark.cli.networks import load_network
 from earmark.errors import MissingExtraError, UsageError
 from earmark.progress import ProgressBar
 
@@ -83,19 +84,13 @@ def filters(
 
     try:
         from earmark.explain import filter_report, pictures
-        from earmark.explain.opening import open_model
         from earmark.explain.pages.filters import write_filters_page
     except ImportError as error:
         raise MissingExtraError("looking at filters", "explain") from error
+    networks = [load_network(name, quiet=quiet) for name in models]
+    kind = _kind(networks, models, figure) if suffix in pictures.SUFFIXES else None
     make_folders([target])
     with ProgressBar("listening to filters", enabled=False if quiet else None) as bar:
-        networks = []
-        for name in models:
-            bar.update(0.0, f"loading {name}")
-            networks.append(open_model(name))
-        kind = None
-        if suffix in pictures.SUFFIXES:
-            kind = _kind(networks, models, figure)
         reports = []
         for i, network in enumerate(networks):
 
