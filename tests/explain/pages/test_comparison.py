@@ -14,7 +14,8 @@ pytest.importorskip("PIL")
 import torch
 
 from earmark.explain.comparison import Comparison, SharedTag, compare_models
-from earmark.explain.pages.comparison import comparison_page, write_comparison_page
+from earmark.explain.pages.comparison import comparison_page, is_bright, write_comparison_page
+from earmark.explain.pages.images import SPECTRUM, coloured
 from earmark.models.base import build
 
 
@@ -72,3 +73,11 @@ def test_names_are_escaped_and_chance_is_told(found: Comparison) -> None:
 def test_it_is_written_whole(found: Comparison, tmp_path: Path) -> None:
     write_comparison_page(tmp_path / "c.html", found)
     assert (tmp_path / "c.html").read_text(encoding="utf-8") == comparison_page(found)
+
+
+def test_numbers_can_be_read_on_every_colour() -> None:
+    for colour in coloured(np.linspace(0, 1, 256)[None], SPECTRUM)[0]:
+        linear = np.where(colour / 255 <= 0.04045, colour / 255 / 12.92, ((colour / 255 + 0.055) / 1.055) ** 2.4)
+        luminance = linear @ [0.2126, 0.7152, 0.0722]
+        contrast = (luminance + 0.05) / 0.05 if is_bright(colour) else 1.05 / (luminance + 0.05)
+        assert contrast >= 4.5  # what WCAG 2 asks of small text

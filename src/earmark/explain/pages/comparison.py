@@ -27,7 +27,6 @@ Floats = NDArray[np.float64]
 
 MOST_TAGS, MOST_ALONE = 12, 6  # of both, and of those that one network knows alone
 FAINT = 0.01  # score below which a tag is not worth a line
-BRIGHT = 0.6  # CKA from which on a cell is so bright that its number is dark
 WIDE = 12  # layers, from which on cells are too narrow for numbers
 
 
@@ -179,13 +178,20 @@ def _heat_cell(likeness: LayerLikeness, i: int, j: int, colour: NDArray[np.uint8
         few = likeness.n_moments[i, j] < 4
         why = "too few moments" if few else "one of them says the same all the time"
         return f'<i class="none{chosen}" title="{names}: {why}"></i>'
-    kind = "dark" if value > BRIGHT else "light"
+    kind = "dark" if is_bright(colour) else "light"
     red, green, blue = colour.tolist()
     title = f"{names}: {value:.2f}, by chance {likeness.chance[i, j]:.2f}"
     return (
         f'<i class="{kind}{chosen}" style="background:rgb({red},{green},{blue})" title="{title}">'
         f"{max(value, 0.0):.2f}</i>"
     )
+
+
+def is_bright(colour: NDArray[np.uint8]) -> bool:
+    """Tell whether black is easier to read on a colour (red, green, blue) than white: by contrast, after WCAG 2."""
+    linear = np.where(colour <= 10, colour / 3294.6, ((colour / 255 + 0.055) / 1.055) ** 2.4)
+    luminance = float(linear @ np.array([0.2126, 0.7152, 0.0722]))
+    return (luminance + 0.05) ** 2 > 1.05 * 0.05
 
 
 def _counts(found: Comparison) -> str:
