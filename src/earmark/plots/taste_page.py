@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from earmark.files import replacing
 from earmark.plots.links import Links, file_url
 from earmark.plots.map_data import clean
-from earmark.plots.templates import digest, filled, page_part
+from earmark.plots.templates import page_part, self_contained
 from earmark.progress import clock_text
 
 WIDE = 60.0  # points between the ends of an interval that tells little
@@ -46,17 +46,11 @@ def taste_page(found: Mapping[str, Any], *, links: Links = "none", folder: str |
     HTML with its style inside. It fetches nothing but the music that is played: its content security policy allows no
     more. Names are shown as text, never read as HTML.
     """
-    style = page_part("taste/page.css")
-    policy = f"default-src 'none'; style-src '{digest(style)}' 'unsafe-hashes'; style-src-attr 'unsafe-inline'; "
-    policy += "media-src 'self' file:; base-uri 'none'; form-action 'none'"
-    return filled(
-        page_part("taste/page.html"),
-        {
-            "policy": html.escape(policy),
-            "title": html.escape(f"{clean(found['a']['name'])} and {clean(found['b']['name'])}"),
-            "style": style,
-            "body": _Page(found, links, folder).body(),
-        },
+    return self_contained(
+        f"{clean(found['a']['name'])} and {clean(found['b']['name'])}",
+        _Page(found, links, folder).body(),
+        style=page_part("taste/page.css"),
+        allowed="media-src 'self' file:",
     )
 
 

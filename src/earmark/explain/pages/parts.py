@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from earmark.audio.filters import hz_to_mel
 from earmark.files import replacing
-from earmark.plots.templates import digest, filled, page_part
+from earmark.plots.templates import page_part, self_contained
 from earmark.plots.text import clock
 
 Floats = NDArray[np.float64]
@@ -207,21 +207,14 @@ def page(title: str, sections: Sequence[str], *, start: float = 0.0, end: float 
     -------
     HTML with its style, script, pictures and sounds inside: its content security policy lets it fetch nothing
     """
-    style, script = page_part("explain/page.css"), page_part("explain/page.js")
-    policy = (
-        f"default-src 'none'; style-src '{digest(style)}' 'unsafe-hashes'; style-src-attr 'unsafe-inline'; "
-        f"script-src '{digest(script)}'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'"
+    return self_contained(
+        title,
+        "\n".join(section for section in sections if section),
+        style=page_part("explain/page.css"),
+        script=page_part("explain/page.js"),
+        allowed="img-src data:; media-src data:",
+        data={"start": f"{start:.3f}", "end": f"{end:.3f}"},
     )
-    values = {
-        "policy": html.escape(policy),
-        "title": html.escape(title),
-        "style": style,
-        "script": script,
-        "start": f"{start:.3f}",
-        "end": f"{end:.3f}",
-        "body": "\n".join(section for section in sections if section),
-    }
-    return filled(page_part("explain/page.html"), values)
 
 
 def write_page(path: str | os.PathLike[str], text: str) -> None:
