@@ -1,6 +1,7 @@
 """Fixtures that every test may use. Synthetic audio is made here; real music lies in the shared folder."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,11 @@ collect_ignore = ["golden/make_frontends.py"]  # needs librosa; run by hand
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # several processes share the cores: one thread each, else they wait
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",
+    "--no-first-run", "--autoplay-policy=no-user-gesture-required",
+]  # fmt: skip
 
 SHARED = Path(os.environ.get("EARMARK_TEST_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
@@ -35,6 +41,19 @@ def published_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 def shared() -> Path:
     """The folder of real music and published weights; tests that use it carry the mark `shared`."""
     return SHARED
+
+
+@pytest.fixture(scope="module")  # its event loop runs for as long: no other test could have one
+def chromium() -> Iterator[Any]:
+    """A browser, without a window."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("there is no Chromium on this machine: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

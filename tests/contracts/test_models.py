@@ -1,6 +1,5 @@
 """The contract of every registered architecture, at small widths where the published ones are slow."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,26 +13,11 @@ from earmark.models.base import ARCHITECTURES, TaggingModel, build, load, save  
 from earmark.models.card import PUBLISHED, ModelCard  # noqa: E402
 from earmark.models.export import export_graph  # noqa: E402
 
+from ..small_architectures import SMALL  # noqa: E402
+
 build("fcn")  # importing the families registers them
 NAMES = list(ARCHITECTURES)
 N_TAGS = 7
-
-# Options that keep the tests quick; the published sizes are counted in tests/models.
-SMALL: Mapping[str, Mapping[str, int]] = {
-    "cnn_attention": {"n_channels": 8, "n_seconds": 5},
-    "content": {"n_channels": 8, "n_units": 16},
-    "fcn3": {"n_channels": 8},
-    "fcn4": {"n_channels": 8},
-    "fcn5": {"n_channels": 8},
-    "harmonic_cnn": {"n_channels": 8},
-    "k1c2": {"budget": 100},
-    "k2c1": {"budget": 100},
-    "k2c2": {"budget": 100},
-    "mlp_spectrum": {"n_units": 16},
-    "music_tagging_transformer": {"n_channels": 8, "n_units": 16, "n_seconds": 5},
-    "short_chunk": {"n_channels": 16},
-    "short_chunk_res": {"n_channels": 16},
-}
 
 
 def options(name: str) -> dict[str, int]:

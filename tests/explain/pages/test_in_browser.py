@@ -1,8 +1,6 @@
 """The pages in a real browser: nothing is fetched, everybody can read them, and sounds lead the pictures."""
 
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +22,6 @@ from earmark.models.base import build
 
 from ..planted import PlantedTagger, white_noise
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
-FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required"]
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -43,22 +37,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield opened
-        opened.close()
-
-
 @pytest.mark.parametrize("name", ["song", "filters", "comparison"])
-def test_everybody_can_read_a_page_and_it_fetches_nothing(browser: Any, folder: Path, name: str) -> None:
+def test_everybody_can_read_a_page_and_it_fetches_nothing(chromium: Any, folder: Path, name: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     for scheme in ("light", "dark"):
-        strict = browser.new_page(color_scheme=scheme, viewport={"width": 360, "height": 740})
+        strict = chromium.new_page(color_scheme=scheme, viewport={"width": 360, "height": 740})
         told: list[str] = []
         strict.on("console", lambda message, told=told: told.append(message.text))
         strict.on("request", lambda request, told=told: told.append(request.url[:80]))
@@ -66,15 +49,15 @@ def test_everybody_can_read_a_page_and_it_fetches_nothing(browser: Any, folder: 
         assert [one for one in told if not one.startswith(("data:", "file:"))] == []
         assert strict.evaluate("document.documentElement.scrollWidth") <= 360
         strict.close()
-        page = browser.new_page(color_scheme=scheme, bypass_csp=True)
+        page = chromium.new_page(color_scheme=scheme, bypass_csp=True)
         page.goto(f"file://{folder}/{name}.html")
         found = axe.run(page, options={"iframes": False}).response["violations"]
         assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
         page.close()
 
 
-def test_a_click_goes_there_and_one_sound_plays_at_a_time(browser: Any, folder: Path) -> None:
-    page = browser.new_page()
+def test_a_click_goes_there_and_one_sound_plays_at_a_time(chromium: Any, folder: Path) -> None:
+    page = chromium.new_page()
     page.goto(f"file://{folder}/song.html")
     wave = page.get_by_role("img", name=re.compile("waveform")).locator(".box")
     size = wave.bounding_box()

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -19,8 +18,6 @@ import soundfile
 from earmark.audio.io import open_audio
 from earmark.library.facade import Library
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
 RATE = 32000
 SECONDS = 12
 SONGS = {
@@ -28,10 +25,6 @@ SONGS = {
     "band": ("hustle.mp3", "four_beers_polka.mp3"),
 }
 NASTY = '<img src=x onerror="document.title=1">'
-FLAGS = [
-    "--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",
-    "--no-first-run", "--autoplay-policy=no-user-gesture-required",
-]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -95,18 +88,6 @@ def served(excerpts: Path, library: Path) -> Iterator[Served]:
     """A service over the excerpts, for this machine alone."""
     with serving(excerpts, excerpts.parent / "data", library, "--rate", "0") as one:
         yield one
-
-
-@pytest.fixture(scope="module")  # its event loop runs for as long: no other test could have one
-def chromium() -> Iterator[Any]:
-    """A browser, without a window."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.skip("there is no Chromium on this machine: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 def until(page: Any, script: str, seconds: float = 30.0) -> None:
