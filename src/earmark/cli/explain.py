@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from earmark.cli import explain_compare, explain_filters, options, output
-from earmark.cli.networks import load_network
-from earmark.errors import InputError, MissingExtraError, UnknownNameError, UsageError
+from earmark.cli.networks import check_extra, load_network
+from earmark.errors import InputError, UnknownNameError, UsageError
 from earmark.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -147,7 +147,8 @@ def song(
     moment = None if at is None else seconds_of(at)
     names = find_audio(library or ())
     chosen = choose_model(tags or (), model)
-    _check_extra(needs_pictures=target.suffix.lower() != ".npz")
+    needed = ("torch", "captum") if target.suffix.lower() == ".npz" else ("torch", "captum", "PIL")
+    check_extra("explaining what a network hears", *needed)
     _check_song(song)
     network = load_network(chosen, quiet=quiet)
     from earmark.explain.report import explain_song
@@ -252,22 +253,6 @@ def choose_model(tags: Sequence[str], model: str | None) -> str:
         which = "; ".join(f"{tag}: {', '.join(knowing[tag])}" for tag in tags)
         raise UsageError(f"no model knows all of {', '.join(tags)}", hint=f"explain them apart ({which})")
     return shared[0]
-
-
-def _check_extra(*, needs_pictures: bool) -> None:
-    """Say which extra is missing before anything is computed."""
-    wanted = ("torch", "captum", "PIL") if needs_pictures else ("torch", "captum")
-    if not all(_is_installed(name) for name in wanted):
-        raise MissingExtraError("explaining what a network hears", "explain")
-
-
-def _is_installed(name: str) -> bool:
-    from importlib.util import find_spec
-
-    try:
-        return find_spec(name) is not None
-    except ValueError:  # it is being kept from being imported
-        return False
 
 
 def _songs(

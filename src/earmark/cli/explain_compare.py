@@ -1,6 +1,5 @@
 """`earmark explain compare`: which layers and channels two networks share, as a page or numbers."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +7,7 @@ import typer
 
 from earmark.cli import options, output
 from earmark.cli.explain_filters import differing_parts
-from earmark.cli.networks import load_network
+from earmark.cli.networks import check_extra, load_network
 from earmark.errors import MissingExtraError, UsageError
 from earmark.progress import ProgressBar
 
@@ -100,8 +99,8 @@ def _target(given: str, songs: "Sequence[str]") -> Path:
         )
     for song in songs:
         check_free(str(target), source=song, force=True)
-    if suffix in PAGES and find_spec("PIL") is None:
-        raise MissingExtraError("pages of what a network hears", "explain")
+    if suffix in PAGES:
+        check_extra("pages of what a network hears", "PIL")
     make_folders([target])
     return target
 

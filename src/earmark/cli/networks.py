@@ -1,5 +1,6 @@
 """Loading a network for commands that look into it."""
 
+import importlib.util
 from typing import TYPE_CHECKING
 
 from earmark.cli import output
@@ -7,6 +8,29 @@ from earmark.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from earmark.models.base import TaggingModel
+
+
+def check_extra(what: str, *modules: str) -> None:
+    """Say that the extra [explain] is missing, if one of its modules is, before anything is computed.
+
+    Parameters
+    ----------
+    what : needs them, such as "comparing networks"
+
+    Raises
+    ------
+    MissingExtraError
+        If one of the modules is not installed.
+    """
+    if not all(_is_installed(name) for name in modules):
+        raise MissingExtraError(what, "explain")
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ValueError:  # it is being kept from being imported
+        return False
 
 
 def load_network(model: str, *, quiet: bool) -> "TaggingModel":

@@ -29,6 +29,7 @@ from earmark.explain.opening import (
     name_of,
     open_model,
     read_song,
+    stages_until,
     tag_index,
 )
 from earmark.models.base import TaggingModel, activated, four_axes
@@ -185,24 +186,34 @@ def _heard(
 ) -> tuple[dict[str, Maps], dict[str, Floats]]:
     """Return the maps (C, F, T) of one chunk, and the contributions (C,) if they are asked for."""
     samples = torch.from_numpy(chunk.samples)[None].requires_grad_(is_ranked)
-    wanted = {*names, "logits"} if is_ranked else set(names)
-    stages: dict[str, Tensor] = {}
+    wanted = dict.fromkeys((*names, "logits") if is_ranked else names)
     with torch.set_grad_enabled(is_ranked):
-        for name, value in model.stages(model.represent(samples, has_context=True)):
-            if name in wanted:
-                stages[name] = value
-            if len(stages) == len(wanted):
-                break
+        stages = stages_until(model, samples, tuple(wanted))
     maps = {name: four_axes(stages[name])[0].detach().float().numpy() for name in names}
     if not is_ranked:
         return maps, {}
     logits = stages["logits"]
     weights = activated(logits, model.card).detach()
     goal = (weights * logits).sum() if target is None else log_odds(model, logits, target)[0]
-    gradients = gradients_of(goal, [stages[name] for name in names])
-    return maps, {
-        name: (four_axes(stages[name] * gradient).detach()[0].double().sum(dim=(1, 2))).numpy()
-        for name, gradient in zip(names, gradients, strict=True)
+    return maps, contributions_to(goal, {name: stages[name] for name in names})
+
+
+def contributions_to(goal: Tensor, stages: Mapping[str, Tensor]) -> dict[str, Floats]:
+    """Return what each channel of some layers adds to a number: activation times gradient, added up.
+
+    Parameters
+    ----------
+    goal : shape ()
+    stages : of one chunk, that it was computed from, by the names of their layers
+
+    Returns
+    -------
+    by layer, shape (C,)
+    """
+    gradients = gradients_of(goal, list(stages.values()))
+    return {
+        name: four_axes(stage * gradient).detach()[0].double().sum(dim=(1, 2)).numpy()
+        for (name, stage), gradient in zip(stages.items(), gradients, strict=True)
     }
 
 

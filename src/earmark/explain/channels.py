@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import InputError, UsageError
-from earmark.explain.activations import LayerMaps, activations, gradients_of
+from earmark.explain.activations import LayerMaps, activations, contributions_to
 from earmark.explain.auralize import ChannelMap, Sound, excitation, hear_map, resting_levels
 from earmark.explain.bands import passbands
 from earmark.explain.excerpts import Excerpts
@@ -22,7 +22,7 @@ from earmark.explain.inversion import Inversion
 from earmark.explain.opening import Samples, at_rest, check_layers, log_odds, stages_until
 from earmark.explain.passages import cut_windows, quickly
 from earmark.explain.responses import layer_response
-from earmark.models.base import TaggingModel, four_axes
+from earmark.models.base import TaggingModel
 
 Floats = NDArray[np.float64]
 
@@ -189,11 +189,7 @@ def contributions(
     window = cut_windows(model, samples, [start]).requires_grad_()
     with at_rest(model), quickly(model):
         stages = stages_until(model, window, (*layers, "logits"))
-        gradients = gradients_of(log_odds(model, stages["logits"], position)[0], [stages[name] for name in layers])
-    return {
-        name: four_axes(stages[name] * gradient).detach()[0].double().sum(dim=(1, 2)).numpy()
-        for name, gradient in zip(layers, gradients, strict=True)
-    }
+        return contributions_to(log_odds(model, stages["logits"], position)[0], {name: stages[name] for name in layers})
 
 
 def hear_layers(

@@ -25,6 +25,8 @@ from earmark.models.base import TaggingModel
 
 Array64 = NDArray[np.float64]
 
+N_BANDS, BLOCK_SECONDS = 16, 0.25  # of the blocks that are turned down, unless others are asked for
+
 
 @dataclass(frozen=True, eq=False)
 class Deletion:
@@ -80,8 +82,8 @@ def delete(
     saliency: Saliency,
     *,
     sample_rate: int | None = None,
-    n_bands: int = 16,
-    block_seconds: float = 0.25,
+    n_bands: int = N_BANDS,
+    block_seconds: float = BLOCK_SECONDS,
     n_points: int = 17,
     n_random: int = 5,
     seed: int = 0,
@@ -167,8 +169,8 @@ def check_sanity(
     n_steps: int = 32,
     layer: str | None = None,
     weighting: Weighting = "local",
-    n_bands: int = 16,
-    block_seconds: float = 0.25,
+    n_bands: int = N_BANDS,
+    block_seconds: float = BLOCK_SECONDS,
     seeds: tuple[int, ...] = (0, 1, 2),
 ) -> SanityCheck:
     """Shuffle the weights of a network and see whether the explanation changes, as it should.

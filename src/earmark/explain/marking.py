@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from earmark.errors import InputError
 from earmark.explain.auralize import Sound, make_sound
+from earmark.explain.faithfulness import BLOCK_SECONDS, N_BANDS
 from earmark.explain.opening import Samples
 from earmark.explain.passages import blocks, quickly, synthesise
 from earmark.explain.saliency import Saliency, again, block_values
 from earmark.models.base import TaggingModel
 
 MARKED = 0.2  # share of the blocks that count as marked by a saliency
-N_BANDS, BLOCK_SECONDS = 16, 0.25  # of the blocks: those that `earmark.explain.faithfulness.delete` turns down
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

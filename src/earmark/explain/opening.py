@@ -84,6 +84,11 @@ def check_layers(model: TaggingModel, layers: Sequence[str] | str | None) -> tup
     return tuple(name for name in model.layer_names if name in names)
 
 
+def tag_names(model: TaggingModel) -> tuple[str, ...]:
+    """Return the tags of a model by name; "tag 0", "tag 1", ... for outputs that no card names."""
+    return tuple(f"tag {i}" for i in range(model.n_tags)) if model.card is None else model.card.tags
+
+
 def tag_index(model: TaggingModel, tag: str | int) -> int:
     """Return the position of a tag among the outputs.
 
@@ -140,15 +145,28 @@ def read_song(
             raise UsageError(f"sample_rate={sample_rate} with a file, which has its own", hint="leave it out")
         name = source_name(song)
         waveform, _ = read(song, sample_rate=to_rate, offset=offset, duration=duration)
-    peak = float(np.abs(waveform).max(initial=0.0))
-    if peak < SILENCE:
-        level = f"{20 * np.log10(peak):.0f} dB" if peak else "-inf dB"
+    level = silent_level(waveform)
+    if level is not None:
         seconds = waveform.size / to_rate
         raise InputError(
             f"{name}: silent: the highest peak in {seconds:.1f} s is {level}",
             hint="there is nothing to explain; choose a part with sound, or check the file",
         )
     return waveform
+
+
+def silent_level(samples: Samples) -> str | None:
+    """Return the level of the highest peak in words if there is nothing to hear, else None.
+
+    Examples
+    --------
+    >>> silent_level(np.zeros(3, np.float32)), silent_level(np.ones(3, np.float32))
+    ('-inf dB', None)
+    """
+    peak = float(np.abs(samples).max(initial=0.0))
+    if peak >= SILENCE:
+        return None
+    return f"{20 * np.log10(peak):.0f} dB" if peak else "-inf dB"
 
 
 def _taken(

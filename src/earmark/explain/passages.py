@@ -18,9 +18,8 @@ from torch import Tensor
 from earmark.audio.chunks import ChunkPlan
 from earmark.audio.filters import hz_to_mel, mel_to_hz
 from earmark.errors import InputError, UsageError
-from earmark.explain.opening import Samples, log_odds, stages_until, tag_index
+from earmark.explain.opening import Samples, log_odds, silent_level, stages_until, tag_index, tag_names
 from earmark.models.base import TaggingModel
-from earmark.tagger import SILENCE
 
 Quantity = Literal["logit", "score"]
 
@@ -91,9 +90,8 @@ def check_heard(samples: Samples, where: str) -> None:
     samples : shape (n,)
     where : they come from, for the message, such as "the song"
     """
-    peak = float(np.abs(samples).max(initial=0.0))
-    if peak < SILENCE:
-        level = f"{20 * np.log10(peak):.0f} dB" if peak else "-inf dB"
+    level = silent_level(samples)
+    if level is not None:
         raise InputError(
             f"{where} is silent: its highest peak is {level}",
             hint="there is nothing to explain; choose another moment, or check the file",
@@ -191,8 +189,7 @@ class Hearing:
     @property
     def tag_name(self) -> str:
         """The tag by name; "tag 3" for an output that no card names."""
-        card = self.model.card
-        return f"tag {self._position}" if card is None else card.tags[self._position]
+        return tag_names(self.model)[self._position]
 
     @property
     def shape(self) -> tuple[int, int]:

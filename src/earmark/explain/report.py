@@ -30,6 +30,7 @@ from earmark.explain.opening import (
     read_song,
     stages_until,
     tag_index,
+    tag_names,
 )
 from earmark.explain.passages import chunk_starts, cut_windows, quickly
 from earmark.explain.saliency import Method, Saliency, explain_tag
@@ -205,7 +206,7 @@ def explain_song(
         model=name_of(network),
         sample_rate=network.sample_rate,
         waveform=samples,
-        tags=_tag_names(network),
+        tags=tag_names(network),
         taggram=heard,
         times=times,
         explained=tuple(explained),
@@ -236,10 +237,6 @@ def _title(song: Song) -> str:
     if isinstance(song, np.ndarray):
         return "the waveform"
     return Path(source_name(song)).name
-
-
-def _tag_names(model: TaggingModel) -> tuple[str, ...]:
-    return tuple(f"tag {i}" for i in range(model.n_tags)) if model.card is None else model.card.tags
 
 
 def _check_length(title: str, samples: Samples, model: TaggingModel, moment: float | None) -> None:
@@ -313,7 +310,7 @@ def _explained(
     plan: _Plan,
     watch: _Watch,
 ) -> TagReport:
-    tag = _tag_names(model)[position]
+    tag = tag_names(model)[position]
     moment = _best_chunk(model, samples, scores) if plan.moment is None else plan.moment
     watch.step(f"why {tag}", _COSTS["saliency"])
     with warnings.catch_warnings():

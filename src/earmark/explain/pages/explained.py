@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from earmark.audio.filters import hz_to_mel, mel_to_hz
 from earmark.explain.auralize import Sound
-from earmark.explain.faithfulness import Deletion, SanityCheck
-from earmark.explain.marking import BLOCK_SECONDS, MARKED
+from earmark.explain.faithfulness import BLOCK_SECONDS, Deletion, SanityCheck
+from earmark.explain.marking import MARKED
 from earmark.explain.pages.images import SPECTRUM, coloured, mel_rows, png, signed, sound
 from earmark.explain.pages.parts import Axis, curves, figure, hertz_text, image, mel_axis, panel, player, time_axis
 from earmark.explain.report import SongReport, TagReport
